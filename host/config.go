@@ -1,0 +1,93 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"time"
+)
+
+// Config is everything a host is told. The environment is part of it: only the
+// program's main reads the process.
+type Config struct {
+	// Listen is the address of the HTTP API, host:port; port 0 takes a free one.
+	Listen string
+	// DataDir is the folder of the catalogue, the code, the queue and the
+	// compiled modules. It is made if it is not there, and is used by one host at
+	// a time.
+	DataDir string
+	// ExtensionsDir is a folder of extension executables that every execution
+	// environment starts; "" means none.
+	ExtensionsDir string
+	// Region and AccountID are what ARNs are made of.
+	Region    string
+	AccountID string
+	// ConcurrencyLimit is how many invocations run at a time (Lambda's account
+	// limit; 1000 by default).
+	ConcurrencyLimit int
+	// EnvironmentIdle is how long an execution environment stays warm without an
+	// invocation.
+	EnvironmentIdle time.Duration
+	// ShutdownTimeout bounds Shutdown when Run calls it.
+	ShutdownTimeout time.Duration
+	// RetryDelays are the waits before an asynchronous invocation that failed is
+	// tried again; Lambda's are one and two minutes.
+	RetryDelays []time.Duration
+	// Env is the environment, "K=V", of which OTEL_ variables are read.
+	Env []string
+	// Version is the program's, for telemetry.
+	Version string
+}
+
+// DefaultConfig returns the embedded defaults; DataDir has none.
+func DefaultConfig() Config {
+	return Config{
+		Listen:           "127.0.0.1:9400",
+		Region:           "us-east-1",
+		AccountID:        "000000000000",
+		ConcurrencyLimit: 1000,
+		EnvironmentIdle:  5 * time.Minute,
+		ShutdownTimeout:  30 * time.Second,
+		RetryDelays:      []time.Duration{time.Minute, 2 * time.Minute},
+		Version:          "devel",
+	}
+}
+
+var (
+	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-gov)?-[a-z]+-\d$`)
+	accountPattern = regexp.MustCompile(`^\d{12}$`)
+)
+
+// Validate lists every fault of the configuration at once, each naming its field.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		fault("Listen: %w", err)
+	}
+	if c.DataDir == "" {
+		fault("DataDir: a folder is needed")
+	}
+	if !regionPattern.MatchString(c.Region) {
+		fault("Region: %q does not look like us-east-1", c.Region)
+	}
+	if !accountPattern.MatchString(c.AccountID) {
+		fault("AccountID: %q is not twelve digits", c.AccountID)
+	}
+	if c.ConcurrencyLimit < 1 {
+		fault("ConcurrencyLimit: %d is below 1", c.ConcurrencyLimit)
+	}
+	if c.EnvironmentIdle <= 0 {
+		fault("EnvironmentIdle: %v is not positive", c.EnvironmentIdle)
+	}
+	if c.ShutdownTimeout <= 0 {
+		fault("ShutdownTimeout: %v is not positive", c.ShutdownTimeout)
+	}
+	for i, d := range c.RetryDelays {
+		if d <= 0 {
+			fault("RetryDelays: number %d, %v, is not positive", i+1, d)
+		}
+	}
+	return errors.Join(faults...)
+}
