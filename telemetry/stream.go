@@ -1,0 +1,106 @@
+package telemetry
+
+import (
+	"sync"
+	"time"
+)
+
+// Bounds of what is kept of an init phase for those who subscribe during it.
+const (
+	backlogItems = 10000
+	backlogBytes = 4 << 20
+)
+
+// Stream carries the events of one execution environment, in the order in which
+// they were published. It is safe for concurrent use.
+type Stream struct {
+	bus    *Bus
+	source *Source
+
+	mu      sync.Mutex
+	subs    []*Subscription
+	backlog *buffer // events of the init phase; nil once sealed
+	closed  bool
+}
+
+// Source tells where the stream's events come from.
+func (s *Stream) Source() Source { return *s.source }
+
+// Publish stamps the event with the present time and hands it to the
+// subscribers. It never blocks. After Close it does nothing.
+func (s *Stream) Publish(t Type, record any) { s.PublishAt(time.Time{}, t, record) }
+
+// PublishAt is Publish for something that happened at another time. The order
+// of events stays the order of the calls. A zero time is the present.
+func (s *Stream) PublishAt(at time.Time, t Type, record any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if at.IsZero() {
+		at = time.Now() // under the lock: times follow the order
+	}
+	ev := Event{Time: at, Type: t, Record: record, Source: s.source}
+	if s.backlog != nil {
+		s.backlog.push(ev)
+	}
+	for _, sub := range s.subs {
+		sub.offer(ev)
+	}
+	if all := s.bus.subs.Load(); all != nil {
+		for _, sub := range *all {
+			sub.offer(ev)
+		}
+	}
+}
+
+// Subscribe reads the stream's events. Until Seal, the events that were
+// published before come first, as Lambda replays an init phase to an extension
+// that subscribes during it. Zero bounds are the defaults.
+func (s *Stream) Subscribe(cfg SubscriptionConfig) *Subscription {
+	sub := newSubscription(cfg, s.source)
+	sub.detach = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.subs = without(s.subs, sub)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.backlog != nil {
+		s.backlog.each(sub.offer)
+		if records, bytes := s.backlog.dropped(); records > 0 {
+			sub.Lost(records, bytes)
+		}
+	}
+	if s.closed {
+		sub.end()
+		return sub
+	}
+	s.subs = append(s.subs, sub)
+	return sub
+}
+
+// Seal ends the replay of early events and frees them.
+func (s *Stream) Seal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.backlog = nil
+}
+
+// Close ends the stream: its subscriptions end after the last event. It is
+// idempotent.
+func (s *Stream) Close() {
+	s.bus.forget(s)
+	s.end()
+}
+
+func (s *Stream) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed, s.backlog = true, nil
+	for _, sub := range s.subs {
+		sub.end()
+	}
+	s.subs = nil
+}

@@ -1,0 +1,157 @@
+package telemetry
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Bounds of a subscription that sets none.
+const (
+	DefaultMaxItems = 10000
+	DefaultMaxBytes = 4 << 20
+)
+
+// SubscriptionConfig is what a reader asks for.
+type SubscriptionConfig struct {
+	// Categories to receive; empty means all. platform.logsDropped about the
+	// subscription's own losses comes in any case.
+	Categories []Category
+	// MaxItems and MaxBytes bound the buffer; 0 means the default. Bytes count
+	// the text of log lines and 256 for each event.
+	MaxItems, MaxBytes int
+}
+
+// Subscription is one reader's bounded buffer. One goroutine reads; any may
+// Close. A full buffer loses the newest events, and the reader finds one
+// platform.logsDropped in their place.
+type Subscription struct {
+	categories []Category
+	source     *Source
+	detach     func()
+	wake       chan struct{} // cap 1
+
+	mu    sync.Mutex
+	buf   *buffer
+	ended bool
+}
+
+func newSubscription(cfg SubscriptionConfig, source *Source) *Subscription {
+	if cfg.MaxItems <= 0 {
+		cfg.MaxItems = DefaultMaxItems
+	}
+	if cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = DefaultMaxBytes
+	}
+	return &Subscription{
+		categories: slices.Clone(cfg.Categories),
+		source:     source,
+		wake:       make(chan struct{}, 1),
+		buf:        newBuffer(cfg.MaxItems, cfg.MaxBytes),
+	}
+}
+
+// Next waits for the next event. It returns io.EOF after the last event of a
+// stream that was closed, and the error of ctx when that is done first.
+func (s *Subscription) Next(ctx context.Context) (Event, error) {
+	for {
+		ev, ok, ended := s.take()
+		switch {
+		case ok:
+			return ev, nil
+		case ended:
+			return Event{}, io.EOF
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return Event{}, ctx.Err()
+		}
+	}
+}
+
+// TryNext takes an event if there is one.
+func (s *Subscription) TryNext() (Event, bool) {
+	ev, ok, _ := s.take()
+	return ev, ok
+}
+
+// Wake receives a value after events were added or the stream ended. A reader
+// that has to watch other channels too waits on it and then calls TryNext until
+// there is nothing left.
+func (s *Subscription) Wake() <-chan struct{} { return s.wake }
+
+// Ended tells that nothing will come any more: the stream or the subscription
+// was closed and the buffer is empty.
+func (s *Subscription) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended && s.buf.len() == 0 && s.buf.lostRecords == 0
+}
+
+// Lost tells the subscription that its reader had to give up events it had
+// already taken: they are counted in the next platform.logsDropped.
+func (s *Subscription) Lost(records, bytes int64) {
+	s.mu.Lock()
+	s.buf.lose(records, bytes)
+	s.mu.Unlock()
+	s.signal()
+}
+
+// Close ends the subscription; what is in the buffer can still be read.
+func (s *Subscription) Close() {
+	s.detach()
+	s.end()
+}
+
+func (s *Subscription) take() (ev Event, ok, ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ev, ok = s.buf.pop()
+	if ok && ev.Source == nil {
+		ev.Source = s.source
+	}
+	return ev, ok, s.ended
+}
+
+func (s *Subscription) offer(ev Event) {
+	if len(s.categories) > 0 && !slices.Contains(s.categories, ev.Type.Category()) {
+		return
+	}
+	s.mu.Lock()
+	if !s.ended {
+		s.buf.push(ev)
+	}
+	s.mu.Unlock()
+	s.signal()
+}
+
+func (s *Subscription) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.signal()
+}
+
+func (s *Subscription) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // the reader has been told and has not looked yet
+	}
+}
+
+// lossEvent is the platform.logsDropped that stands before next.
+func lossEvent(records, bytes int64, next Event) Event {
+	at := next.Time
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return Event{
+		Time:   at,
+		Type:   TypeLogsDropped,
+		Record: LogsDropped{Reason: ReasonSlowConsumer, DroppedRecords: records, DroppedBytes: bytes},
+		Source: next.Source,
+	}
+}
