@@ -1,0 +1,63 @@
+// Command hello is the function to begin with: an ordinary aws-lambda-go
+// handler, with nothing of Lambent in it, that greets, logs a line and can be
+// asked to fail or to be late.
+//
+//	{"name":"Ada"}          {"message":"Hello, Ada!", ...}
+//	{"fail":true}           a function error of type greetingError
+//	{"sleepMs":5000}        sleeps first, past the timeout if that is shorter
+//	{"spinMs":5000}         the same, but keeps the CPU busy
+//
+// The environment variable GREETING replaces "Hello".
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+type request struct {
+	Name    string `json:"name"`
+	Fail    bool   `json:"fail"`
+	SleepMS int    `json:"sleepMs"`
+	SpinMS  int    `json:"spinMs"`
+}
+
+type response struct {
+	Message   string `json:"message"`
+	RequestID string `json:"requestId"`
+}
+
+type greetingError struct{ name string }
+
+func (e *greetingError) Error() string { return fmt.Sprintf("nobody greets %q", e.name) }
+
+func handle(ctx context.Context, in request) (response, error) {
+	if in.Name == "" {
+		in.Name = "World"
+	}
+	log.Printf("greeting %s", in.Name)
+	time.Sleep(time.Duration(in.SleepMS) * time.Millisecond)
+	for until := time.Now().Add(time.Duration(in.SpinMS) * time.Millisecond); time.Now().Before(until); {
+		continue
+	}
+	if in.Fail {
+		return response{}, &greetingError{name: in.Name}
+	}
+	greeting := os.Getenv("GREETING")
+	if greeting == "" {
+		greeting = "Hello"
+	}
+	out := response{Message: greeting + ", " + in.Name + "!"}
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		out.RequestID = lc.AwsRequestID
+	}
+	return out, nil
+}
+
+func main() { lambda.Start(handle) }
