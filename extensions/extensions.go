@@ -1,0 +1,217 @@
+// Package extensions runs the extension processes of an execution environment:
+// it finds and starts them, serves Lambda's Extensions API (2020-01-01) and
+// Telemetry API (2022-07-01) to them, hands out INVOKE and SHUTDOWN, delivers
+// telemetry, and sees to it that nothing is left of them at the end.
+//
+// One [Set] belongs to one environment. Its life is the environment's:
+//
+//	set, err := extensions.Start(ctx, cfg)  // processes run and have registered
+//	err = set.FinishInit(ctx)               // each has asked for its first event
+//	set.Invoke(ev)                          // INVOKE is handed out
+//	err = set.AwaitIdle(ctx)                // each has asked for the next event
+//	err = set.Shutdown(ctx, "spindown", 2*time.Second)
+//
+// The state of an extension is in registry.go and lifecycle.go, its process in
+// process.go, its telemetry in delivery.go. Read next: package extapi for the
+// wire, package sdk for the other side, package extensionstest to try an
+// extension out.
+package extensions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/lambent-host/lambent/extensions/extapi"
+	"github.com/lambent-host/lambent/extensions/httpapi"
+	"github.com/lambent-host/lambent/telemetry"
+)
+
+// Function is what a register call is answered with.
+type Function struct {
+	Name, Version, Handler, AccountID, ARN string
+}
+
+// Config is what a set needs.
+type Config struct {
+	// Dir is searched for extensions: every regular file directly in it. "" or a
+	// folder that does not exist means there are none.
+	Dir string
+	// Function is the environment's function.
+	Function Function
+	// Env is the function's environment, "K=V"; what an extension does not get
+	// to see of it is taken out.
+	Env []string
+	// Stream receives the platform events and the output of the extensions, and
+	// is what they subscribe to.
+	Stream *telemetry.Stream
+	// Log is for the operator.
+	Log zerolog.Logger
+	// Observe, if set, is told of every call and of every start and end of a
+	// process. It must not block and not call the Set.
+	Observe func(Activity)
+}
+
+// Activity is something an extension did, or that was done to it.
+type Activity struct {
+	At        time.Time
+	Extension string
+	// What is started, registered, subscribed, next, INVOKE, SHUTDOWN, init/error,
+	// exit/error, refused, exited or killed.
+	What string
+	// Detail is an error type, a request id, an exit status, ... or empty.
+	Detail string
+}
+
+// InvokeEvent is what an INVOKE tells.
+type InvokeEvent struct {
+	RequestID   string
+	FunctionARN string
+	TraceID     string // X-Amzn-Trace-Id; "" if there is none
+	Deadline    time.Time
+}
+
+// ExtensionError says that an extension broke the environment it belongs to.
+type ExtensionError struct {
+	// Name of the extension.
+	Name string
+	// Type is Extension.LaunchError, Extension.InitError, Extension.ExitError or
+	// Extension.Crash.
+	Type string
+	// Reason is the extension's own error type, or what became of its process.
+	Reason string
+}
+
+// Error names the extension.
+func (e *ExtensionError) Error() string {
+	return fmt.Sprintf("extension %s: %s: %s", e.Name, e.Type, e.Reason)
+}
+
+// Set is the extensions of one execution environment. Its methods are safe for
+// concurrent use, but a life has one order, which the package comment shows.
+type Set struct {
+	cfg    Config
+	log    zerolog.Logger
+	ctx    context.Context // done when everything has to end
+	cancel context.CancelFunc
+	server *http.Server // nil for an empty set
+	addr   string
+	client *http.Client   // posts telemetry
+	tasks  sync.WaitGroup // server, deliveries
+	conns  sync.WaitGroup // connections of the server
+
+	down     sync.Mutex // held by Shutdown
+	downDone bool
+
+	mu           sync.Mutex
+	changed      chan struct{} // closed and replaced when anything below changes
+	all          []*extension  // in the order of start and registration
+	registration bool          // open
+	telemetry    bool          // open for subscriptions
+	reported     bool          // platform.extension was published
+	stopping     bool
+}
+
+// Start finds the extensions, serves their API on a free port of 127.0.0.1,
+// starts one process each and returns when all of them have registered. ctx
+// bounds that and not the life of the set. Without extensions the set is empty:
+// no port, no process, no goroutine.
+//
+// An extension that cannot be started, ends or reports an error is an
+// [*ExtensionError]; when ctx is done first, the error wraps ctx.Err() and names
+// who has not registered. After an error nothing is left running.
+func Start(ctx context.Context, cfg Config) (*Set, error) {
+	s := &Set{cfg: cfg, log: cfg.Log, changed: make(chan struct{}), registration: true, telemetry: true}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	paths, err := Discover(cfg.Dir)
+	if err != nil {
+		s.cancel()
+		return nil, err
+	}
+	if len(paths) == 0 {
+		return s, nil
+	}
+	if err := s.listen(); err != nil {
+		s.cancel()
+		return nil, err
+	}
+	if err = s.launch(paths); err == nil {
+		err = s.await(ctx, s.allRegistered)
+	}
+	if err != nil {
+		s.report(err)
+		return nil, errors.Join(err, s.Shutdown(context.WithoutCancel(ctx), extapi.ReasonFailure, 0))
+	}
+	return s, nil
+}
+
+// Len is how many extensions the set has, internal ones included.
+func (s *Set) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
+// headerTimeout bounds how long a caller may take to send a request's header. A
+// next call waits without a limit: clients have none and set none.
+const headerTimeout = 10 * time.Second
+
+func (s *Set) listen() error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for extensions: %w", err)
+	}
+	s.addr = listener.Addr().String()
+	s.client = newTelemetryClient()
+	s.server = &http.Server{
+		Handler:           httpapi.New(registry{s}, registry{s}, s.log),
+		ReadHeaderTimeout: headerTimeout,
+		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+		ConnState:         s.connState,
+	}
+	s.tasks.Go(func() {
+		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error().Err(err).Msg("extensions API stopped")
+		}
+	})
+	return nil
+}
+
+// connState counts the server's connections, so that Shutdown can wait until
+// their goroutines have ended.
+func (s *Set) connState(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Done()
+	}
+}
+
+// launch starts a process for each path. The first that cannot be started ends
+// it, as on Lambda.
+func (s *Set) launch(paths []string) error {
+	env := environ(s.cfg.Env, s.addr)
+	for _, path := range paths {
+		x := s.addExternal(path)
+		proc, err := startProcess(path, env, s.cfg.Stream, func(status string) { s.exited(x, status) })
+		if err != nil {
+			return s.fail(x, stateLaunchError, extapi.FatalLaunchError, launchReason(err))
+		}
+		s.started(x, proc)
+	}
+	return nil
+}
+
+func (s *Set) observe(x *extension, what, detail string) {
+	s.log.Debug().Str("extension", x.name).Str("detail", detail).Msg("extension " + what)
+	if s.cfg.Observe != nil {
+		s.cfg.Observe(Activity{At: time.Now(), Extension: x.name, What: what, Detail: detail})
+	}
+}

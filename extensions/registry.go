@@ -1,0 +1,248 @@
+package extensions
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/lambent-host/lambent/extensions/extapi"
+	"github.com/lambent-host/lambent/telemetry"
+)
+
+// state is how far an extension has come. The words are those that
+// platform.extension shows.
+type state string
+
+const (
+	stateStarted     state = "Started"
+	stateRegistered  state = "Registered"
+	stateReady       state = "Ready"   // waits for an event
+	stateRunning     state = "Running" // works on one
+	stateLaunchError state = "LaunchError"
+	stateInitError   state = "InitError"
+	stateExitError   state = "ExitError"
+	stateExited      state = "Exited"
+)
+
+// failed tells whether the extension can take no events any more.
+func (st state) failed() bool {
+	switch st {
+	case stateLaunchError, stateInitError, stateExitError, stateExited:
+		return true
+	}
+	return false
+}
+
+// extension is what the set knows about one of its extensions, under Set.mu.
+type extension struct {
+	name   string
+	id     string
+	proc   *process // nil before the start, and for an internal extension
+	state  state
+	events []extapi.EventType
+	failed *ExtensionError
+
+	external bool
+	polled   bool           // has called next
+	waiting  bool           // a next call waits
+	sending  bool           // an event is on its way out
+	queue    []extapi.Event // not handed out: at most an INVOKE and a SHUTDOWN
+
+	deliveries []*delivery
+}
+
+func (x *extension) wants(event extapi.EventType) bool { return slices.Contains(x.events, event) }
+
+// idle tells that the extension has taken its event and asked for the next.
+func (x *extension) idle() bool { return x.waiting && len(x.queue) == 0 }
+
+// registry is the set as its API sees it.
+type registry struct{ *Set }
+
+// addExternal makes an extension known before its process runs: it may register
+// at once.
+func (s *Set) addExternal(path string) *extension {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := &extension{name: filepath.Base(path), id: uuid.NewString(), state: stateStarted, external: true}
+	s.all = append(s.all, x)
+	return x
+}
+
+func (s *Set) started(x *extension, proc *process) {
+	s.mu.Lock()
+	x.proc = proc
+	s.mu.Unlock()
+	s.observe(x, "started", "")
+}
+
+// Register makes an extension known by the name of its executable, or as an
+// internal one by a name that no executable has.
+func (s registry) Register(reg extapi.Registration) (extapi.Registered, error) {
+	s.mu.Lock()
+	x, err := s.admit(reg)
+	if err != nil {
+		s.mu.Unlock()
+		return extapi.Registered{}, err
+	}
+	x.events, x.state = reg.Events, stateRegistered
+	s.broadcast()
+	s.mu.Unlock()
+	s.observe(x, "registered", joinEvents(reg.Events))
+	f := s.cfg.Function
+	out := extapi.Registered{FunctionName: f.Name, FunctionVersion: f.Version, Handler: f.Handler, Identifier: x.id}
+	if reg.AccountID {
+		out.AccountID = f.AccountID
+	}
+	return out, nil
+}
+
+func (s registry) admit(reg extapi.Registration) (*extension, error) {
+	i := slices.IndexFunc(s.all, func(x *extension) bool { return x.name == reg.Name })
+	if i >= 0 {
+		x := s.all[i]
+		if x.state != stateStarted {
+			return nil, wrongState(x, stateRegistered)
+		}
+		return x, nil
+	}
+	switch {
+	case slices.Contains(reg.Events, extapi.Shutdown):
+		return nil, extapi.Forbidden(extapi.ErrInvalidEventType, "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension")
+	case !s.registration:
+		return nil, extapi.Forbidden(extapi.ErrRegistrationClosed, "extension registration is closed: the init phase is over")
+	case len(s.all) >= extapi.MaxExtensions:
+		return nil, extapi.Forbidden(extapi.ErrTooManyExtensions, "Extension limit (%d) reached", extapi.MaxExtensions)
+	}
+	x := &extension{name: reg.Name, id: uuid.NewString()}
+	s.all = append(s.all, x)
+	return x, nil
+}
+
+// Next waits for an event and hands it out. An extension that calls next after
+// SHUTDOWN waits until it is killed.
+func (s registry) Next(ctx context.Context, id string, send func(extapi.Event) error) error {
+	s.mu.Lock()
+	x, err := s.find(id)
+	if err == nil && (x.waiting || x.sending || x.state.failed()) {
+		err = wrongState(x, stateReady)
+	}
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	x.state, x.polled, x.waiting = stateReady, true, true
+	s.broadcast()
+	s.mu.Unlock()
+	s.observe(x, "next", "")
+
+	err = s.await(ctx, func() (bool, error) { return len(x.queue) > 0 || x.state.failed(), nil })
+	s.mu.Lock()
+	x.waiting = false
+	if x.state.failed() {
+		err = wrongState(x, stateReady)
+	} else if ctx.Err() != nil {
+		err = ctx.Err() // nobody listens any more; the event stays
+	}
+	if err != nil {
+		s.broadcast()
+		s.mu.Unlock()
+		return err
+	}
+	ev := x.queue[0]
+	x.queue, x.state, x.sending = x.queue[1:], stateRunning, true
+	s.mu.Unlock()
+
+	err = send(ev)
+	s.mu.Lock()
+	x.sending = false
+	if err != nil {
+		x.queue = slices.Insert(x.queue, 0, ev)
+	}
+	s.broadcast()
+	s.mu.Unlock()
+	if err == nil {
+		s.observe(x, string(ev.EventType), ev.RequestID+ev.ShutdownReason)
+	}
+	return err
+}
+
+// Fail takes the extension out of service for good. A repeat is accepted.
+func (s registry) Fail(id string, failure extapi.Failure) error {
+	st, typ := stateInitError, extapi.FatalInitError
+	if failure.Phase == extapi.FailedExit {
+		st, typ = stateExitError, extapi.FatalExitError
+	}
+	s.mu.Lock()
+	x, err := s.find(id)
+	switch {
+	case err != nil:
+	case x.state == st:
+		s.mu.Unlock()
+		return nil
+	case x.state.failed():
+		err = wrongState(x, st)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s.observe(x, string(failure.Phase)+"/error", failure.ErrorType)
+	_ = s.fail(x, st, typ, failure.ErrorType) // for whoever waits in FinishInit or AwaitIdle
+	return nil
+}
+
+// Subscribe starts the delivery of telemetry to an extension.
+func (s registry) Subscribe(id string, sub extapi.Subscription) (already bool, err error) {
+	s.mu.Lock()
+	x, already, err := s.subscribe(id, sub)
+	s.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	record := telemetry.TelemetrySubscription{Name: x.name, State: "Subscribed", Types: sub.Types}
+	if already {
+		record.State = "Already subscribed"
+	}
+	s.cfg.Stream.Publish(telemetry.TypeTelemetrySubscription, record)
+	s.observe(x, "subscribed", sub.Destination.URI)
+	return already, nil
+}
+
+// maxSubscriptions bounds what one extension can make the host do. Some
+// subscribe twice, with different ports.
+const maxSubscriptions = 5
+
+func (s registry) subscribe(id string, sub extapi.Subscription) (x *extension, already bool, err error) {
+	if x, err = s.find(id); err != nil {
+		return nil, false, err
+	}
+	switch {
+	case !s.telemetry || s.stopping:
+		return nil, false, extapi.Forbidden(extapi.ErrSubscriptionClosed, "telemetry subscriptions are closed: the init phase is over")
+	case slices.ContainsFunc(x.deliveries, func(d *delivery) bool { return d.cfg.Equal(sub) }):
+		return x, true, nil
+	case len(x.deliveries) >= maxSubscriptions:
+		return nil, false, extapi.BadRequest(extapi.ErrValidation, "an extension can have %d subscriptions", maxSubscriptions)
+	}
+	d := s.newDelivery(x, sub)
+	x.deliveries = append(x.deliveries, d)
+	s.tasks.Go(func() { d.run(s.ctx) })
+	return x, false, nil
+}
+
+func (s *Set) find(id string) (*extension, error) {
+	for _, x := range s.all {
+		if x.id == id && x.state != stateStarted { // nobody was told the id before
+			return x, nil
+		}
+	}
+	return nil, extapi.Forbidden(extapi.ErrUnknownExtensionIdentifier, "Unknown extension %s", id)
+}
+
+func wrongState(x *extension, to state) error {
+	return extapi.Forbidden(extapi.ErrInvalidExtensionState,
+		"State transition from %s to %s failed for extension %s. Error: State transition is not allowed", x.state, to, x.name)
+}

@@ -1,0 +1,124 @@
+package extensions
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/lambent-host/lambent/extensions/extapi"
+)
+
+// sender brings one batch of encoded events to a destination. An error means
+// that it has to be sent again. One goroutine uses it.
+type sender interface {
+	send(ctx context.Context, batch [][]byte) error
+	close()
+}
+
+// attemptTimeout bounds one try to deliver a batch.
+const attemptTimeout = 5 * time.Second
+
+func newSender(client *http.Client, dest extapi.Destination) sender {
+	if dest.Protocol == extapi.ProtocolTCP {
+		return &tcpSender{port: dest.Port}
+	}
+	return &httpSender{client: client, dest: dest}
+}
+
+// newTelemetryClient is for destinations inside the environment: whatever name
+// the URI uses, the connection goes to the environment's own address. It follows
+// no redirect and knows no proxy.
+func newTelemetryClient() *http.Client {
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				_, port, err := net.SplitHostPort(addr)
+				if err != nil {
+					return nil, err
+				}
+				return dialSandbox(ctx, port)
+			},
+			MaxIdleConnsPerHost: 1,
+			DisableCompression:  true,
+		},
+	}
+}
+
+func dialSandbox(ctx context.Context, port string) (net.Conn, error) {
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
+}
+
+// httpSender sends a batch as a JSON array.
+type httpSender struct {
+	client *http.Client
+	dest   extapi.Destination
+}
+
+// maxAnswer is how much of a subscriber's answer is read, so that the
+// connection can be used again.
+const maxAnswer = 64 << 10
+
+func (h *httpSender) send(ctx context.Context, batch [][]byte) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	body := append([]byte{'['}, bytes.Join(batch, []byte{','})...)
+	body = append(body, ']')
+	req, err := http.NewRequestWithContext(ctx, h.dest.Method, h.dest.URI, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := h.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, _ = io.CopyN(io.Discard, res.Body, maxAnswer) // it says nothing that matters
+	if res.StatusCode >= http.StatusBadRequest {
+		return fmt.Errorf("subscriber answered %s", res.Status)
+	}
+	return nil
+}
+
+func (h *httpSender) close() {}
+
+// tcpSender writes an event a line on one connection that it keeps.
+type tcpSender struct {
+	port int
+	conn net.Conn
+}
+
+func (t *tcpSender) send(ctx context.Context, batch [][]byte) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	if t.conn == nil {
+		conn, err := dialSandbox(ctx, strconv.Itoa(t.port))
+		if err != nil {
+			return err
+		}
+		t.conn = conn
+	}
+	conn := t.conn
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetWriteDeadline(time.Unix(1, 0)) })
+	defer stop()
+	body := append(bytes.Join(batch, []byte{'\n'}), '\n')
+	if _, err := conn.Write(body); err != nil {
+		t.close() // half a line may have left: start anew
+		return err
+	}
+	return nil
+}
+
+func (t *tcpSender) close() {
+	if t.conn != nil {
+		_ = t.conn.Close() // there is nothing to be lost
+		t.conn = nil
+	}
+}
