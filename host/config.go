@@ -17,6 +17,9 @@ type Config struct {
 	// compiled modules. It is made if it is not there, and is used by one host at
 	// a time.
 	DataDir string
+	// CompileCacheDir is the folder of compiled modules; "" means DataDir/compiled.
+	// Hosts may share one.
+	CompileCacheDir string
 	// ExtensionsDir is a folder of extension executables that every execution
 	// environment starts; "" means none.
 	ExtensionsDir string

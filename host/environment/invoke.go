@@ -1,0 +1,173 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/lambent-host/lambent/extensions"
+	"github.com/lambent-host/lambent/sandbox"
+	"github.com/lambent-host/lambent/telemetry"
+)
+
+// Invocation is one event for an environment.
+type Invocation struct {
+	RequestID string
+	// FunctionARN is the ARN the function was invoked by, qualifier included.
+	FunctionARN string
+	// TraceID is the X-Amzn-Trace-Id of this invocation, or empty.
+	TraceID string
+	// ClientContext is a JSON object, or empty.
+	ClientContext string
+	Payload       []byte
+	// Deadline bounds the whole Invoke phase, extensions included.
+	Deadline time.Time
+	// Tail asks for the end of the log; the answer then waits for the extensions,
+	// because the last line of the log reports their time as well.
+	Tail bool
+}
+
+// Answer is what the caller of an invocation gets.
+type Answer struct {
+	Payload []byte
+	// FunctionError is "" or "Unhandled".
+	FunctionError string
+	// LogTail is at most [TailBytes]; nil unless asked for.
+	LogTail []byte
+	// Cold tells that this was the environment's first invocation, and
+	// InitDuration how long its init phase took.
+	Cold         bool
+	InitDuration time.Duration
+}
+
+// phase is one Invoke phase under way.
+type phase struct {
+	in       Invocation
+	began    time.Time
+	ended    time.Time // when the runtime was done
+	produced int
+	cold     bool
+	failure  *failure
+	result   sandbox.Result
+}
+
+// invoke runs the function. The phase is not over when it returns: finish waits
+// for the extensions and reports.
+func (e *environment) invoke(ctx context.Context, in Invocation) (*phase, error) {
+	p := &phase{in: in, began: time.Now(), cold: !e.invoked}
+	e.invoked = true
+	e.start(p)
+	if err := e.run(ctx, p); err != nil {
+		return nil, err
+	}
+	e.output.flush()
+	p.ended = time.Now()
+	e.runtimeDone(p)
+	return p, nil
+}
+
+func (e *environment) run(ctx context.Context, p *phase) error {
+	if e.initFailure != nil {
+		if err := e.initAgain(ctx, p); err != nil || p.failure != nil {
+			return err
+		}
+	}
+	e.set.Invoke(extensions.InvokeEvent{
+		RequestID:   p.in.RequestID,
+		FunctionARN: p.in.FunctionARN,
+		TraceID:     p.in.TraceID,
+		Deadline:    p.in.Deadline,
+	})
+	var err error
+	p.result, err = e.instance.Invoke(ctx, sandbox.Invocation{
+		Event:         p.in.Payload,
+		RequestID:     p.in.RequestID,
+		FunctionARN:   p.in.FunctionARN,
+		TraceID:       p.in.TraceID,
+		ClientContext: p.in.ClientContext,
+		Deadline:      p.in.Deadline,
+	})
+	if err == nil {
+		p.produced = len(p.result.Payload)
+		return nil
+	}
+	if p.failure = e.faultFailure(err, e.timeout()); p.failure == nil {
+		return &InternalError{cause: err}
+	}
+	if reported := p.result.Error; reported != nil {
+		// The guest told why before it went: an unmodified aws-lambda-go handler
+		// reports a panic and then exits.
+		p.failure.document = reported.Document
+	}
+	return nil
+}
+
+// initAgain repeats a failed init inside the first invocation, on the
+// invocation's time, as Lambda does; only if it fails once more the caller hears
+// of it. Where an extension is to blame there is nothing to repeat.
+func (e *environment) initAgain(ctx context.Context, p *phase) error {
+	if e.set == nil || e.instance != nil {
+		p.failure = e.initFailure
+		return nil
+	}
+	if err := e.startRuntime(ctx, telemetry.PhaseInvoke); err != nil {
+		return err
+	}
+	if e.initFailure == nil {
+		if err := e.set.FinishInit(ctx); err != nil {
+			e.initFailure = extensionFailure(err)
+		}
+	}
+	if p.failure = e.initFailure; p.failure != nil && p.failure.kind == telemetry.StatusTimeout {
+		p.failure = timeoutFailure(e.timeout())
+	}
+	return nil
+}
+
+// timeout is the function's own, which bounds an Invoke phase.
+func (e *environment) timeout() time.Duration {
+	return time.Duration(e.version.Timeout) * time.Second
+}
+
+// finish waits until the extensions are done, reports, and tells whether the
+// environment can be used again. The environment is shut down if it cannot.
+func (e *environment) finish(ctx context.Context, p *phase) (reusable bool) {
+	if p.failure == nil {
+		if err := e.set.AwaitIdle(ctx); err != nil {
+			p.failure = e.overrun(err)
+		}
+	}
+	e.report(p)
+	if p.failure != nil {
+		e.shutdown(context.WithoutCancel(ctx), p.failure.reason())
+		return false
+	}
+	return true
+}
+
+// overrun is what became of an Invoke phase whose extensions did not end it.
+func (e *environment) overrun(err error) *failure {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return timeoutFailure(e.timeout())
+	}
+	return extensionFailure(err)
+}
+
+// answer is what the caller gets for the phase as it stands.
+func (e *environment) answer(p *phase) Answer {
+	a := Answer{Payload: p.result.Payload, Cold: p.cold, InitDuration: e.initDuration}
+	switch {
+	case p.failure != nil:
+		a.Payload, a.FunctionError = p.failure.body(p.in.RequestID), unhandled
+	case p.result.Error != nil:
+		a.Payload, a.FunctionError = p.result.Error.Document, unhandled
+	}
+	if p.in.Tail {
+		a.LogTail = e.output.tail.bytes()
+	}
+	return a
+}
+
+// unhandled is the value of X-Amz-Function-Error for every failure of a
+// function; "Handled" is a legacy that Lambda no longer sends.
+const unhandled = "Unhandled"

@@ -1,0 +1,270 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/lambent-host/lambent/host/catalogue"
+	"github.com/lambent-host/lambent/host/publish"
+	"github.com/lambent-host/lambent/telemetry"
+)
+
+// Modules hands out compiled modules; *publish.Publisher does.
+type Modules interface {
+	Lease(ctx context.Context, v catalogue.Version) (*publish.Lease, error)
+}
+
+// Config is what a Pool works with.
+type Config struct {
+	Modules Modules
+	Bus     *telemetry.Bus
+	// ExtensionsDir is the folder of extension executables; "" means none.
+	ExtensionsDir string
+	// TmpRoot is the folder that each environment's /tmp is made in.
+	TmpRoot string
+	// Idle is how long an environment stays warm without an invocation.
+	Idle time.Duration
+	// InitTimeout bounds the init phase; [InitTimeout] unless a test needs less.
+	InitTimeout time.Duration
+	Region      string
+	AccountID   string
+	// NewID returns the id of a new environment.
+	NewID func() string
+	Log   zerolog.Logger
+}
+
+// ErrClosed is the answer to Acquire once Shutdown has begun.
+var ErrClosed = errors.New("the host is shutting down")
+
+// Pool owns every environment: it makes them, keeps the warm ones, and ends
+// those that stay idle. It is safe for concurrent use.
+type Pool struct {
+	cfg Config
+
+	mu     sync.Mutex
+	closed bool
+	warm   map[string][]*environment // by versionKey; the last one is the warmest
+
+	leased sync.WaitGroup // environments handed out
+	ending sync.WaitGroup // environments being shut down
+	stop   chan struct{}
+	swept  chan struct{} // closed when the janitor has ended
+}
+
+// NewPool returns a running Pool. It owns one goroutine, which ends idle
+// environments, until Shutdown.
+func NewPool(cfg Config) *Pool {
+	p := &Pool{cfg: cfg, warm: map[string][]*environment{}, stop: make(chan struct{}), swept: make(chan struct{})}
+	go p.sweep()
+	return p
+}
+
+// versionKey tells apart what an environment was made for: a change of
+// configuration or code makes a new revision, and so new environments.
+func versionKey(v catalogue.Version) string { return v.QualifiedARN() + "@" + v.RevisionID }
+
+// Lease is an environment in the caller's hands for one invocation. Call
+// Invoke exactly once; it gives the environment back.
+type Lease struct {
+	pool *Pool
+	env  *environment
+	cold bool
+}
+
+// Cold tells that the environment was made for this lease.
+func (l *Lease) Cold() bool { return l.cold }
+
+// Acquire hands out a warm environment of v, or makes one: the init phase, at
+// most InitTimeout. An init that fails by the function's or an extension's own
+// fault still yields a lease, whose Invoke tells the caller. Errors:
+// [ErrClosed], *InternalError, and those of Modules.
+func (p *Pool) Acquire(ctx context.Context, v catalogue.Version) (*Lease, error) {
+	env, err := p.takeWarm(v)
+	if err != nil {
+		return nil, err
+	}
+	if env != nil {
+		return &Lease{pool: p, env: env}, nil
+	}
+	// A caller that hangs up does not stop an init: the next one profits by it.
+	ctx = context.WithoutCancel(ctx)
+	env, err = p.make(ctx, v)
+	if err != nil {
+		p.leased.Done()
+		return nil, err
+	}
+	return &Lease{pool: p, env: env, cold: true}, nil
+}
+
+// takeWarm counts a lease in; env is nil when none is warm.
+func (p *Pool) takeWarm(v catalogue.Version) (env *environment, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrClosed
+	}
+	p.leased.Add(1)
+	key := versionKey(v)
+	if stack := p.warm[key]; len(stack) > 0 {
+		env = stack[len(stack)-1]
+		p.warm[key] = stack[:len(stack)-1]
+	}
+	return env, nil
+}
+
+func (p *Pool) make(ctx context.Context, v catalogue.Version) (*environment, error) {
+	module, err := p.cfg.Modules.Lease(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	env, err := newEnvironment(&p.cfg, v, module)
+	if err != nil {
+		module.Release()
+		return nil, err
+	}
+	if err := env.initialize(ctx); err != nil {
+		env.shutdown(ctx, reasonFailure)
+		return nil, err
+	}
+	return env, nil
+}
+
+// Invoke runs one invocation and gives the environment back. It answers as soon
+// as the function has: extensions may work on, and settled is called once they
+// are done and the environment is free or gone. A caller that hangs up does not
+// stop the function. The error is an *InternalError.
+func (l *Lease) Invoke(ctx context.Context, in Invocation, settled func()) (Answer, error) {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), in.Deadline)
+	phase, err := l.env.invoke(ctx, in)
+	if err != nil {
+		defer cancel()
+		l.env.shutdown(context.WithoutCancel(ctx), reasonFailure)
+		l.pool.giveBack(l.env, false)
+		settled()
+		return Answer{}, err
+	}
+	finish := func() {
+		defer cancel()
+		l.pool.giveBack(l.env, l.env.finish(ctx, phase))
+		settled()
+	}
+	// Nobody to wait for, or a log to wait for, or a reset, which must be over
+	// before the next environment needs the extensions' ports: finish first.
+	if l.env.observers() == 0 || in.Tail || phase.failure != nil {
+		answer := func() Answer { return l.env.answer(phase) }
+		finish()
+		return answer(), nil
+	}
+	answer := l.env.answer(phase)
+	go finish() // waited for by Shutdown through leased
+	return answer, nil
+}
+
+// giveBack takes a leased environment back: warm, or gone.
+func (p *Pool) giveBack(env *environment, reusable bool) {
+	p.mu.Lock()
+	keep := reusable && !p.closed
+	if keep {
+		env.idleSince = time.Now()
+		key := versionKey(env.version)
+		p.warm[key] = append(p.warm[key], env)
+	}
+	p.mu.Unlock()
+	if reusable && !keep {
+		p.end(env)
+	}
+	p.leased.Done()
+}
+
+// end shuts an environment down in the background.
+func (p *Pool) end(env *environment) {
+	p.ending.Go(func() { env.shutdown(context.Background(), reasonSpindown) })
+}
+
+// Retire ends the idle environments of v's function and version that were made
+// for another revision than v's.
+func (p *Pool) Retire(v catalogue.Version) {
+	current := versionKey(v)
+	arn := v.QualifiedARN()
+	p.endWhere(func(env *environment) bool {
+		return env.version.QualifiedARN() == arn && versionKey(env.version) != current
+	})
+}
+
+// endWhere ends the warm environments that match.
+func (p *Pool) endWhere(match func(*environment) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, stack := range p.warm {
+		kept := stack[:0]
+		for _, env := range stack {
+			if match(env) {
+				p.end(env)
+			} else {
+				kept = append(kept, env)
+			}
+		}
+		clear(stack[len(kept):])
+		if p.warm[key] = kept; len(kept) == 0 {
+			delete(p.warm, key)
+		}
+	}
+}
+
+// sweep ends environments that have been idle for too long.
+func (p *Pool) sweep() {
+	defer close(p.swept)
+	ticker := time.NewTicker(max(p.cfg.Idle/4, 10*time.Millisecond))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-ticker.C:
+			oldest := time.Now().Add(-p.cfg.Idle)
+			p.endWhere(func(env *environment) bool { return env.idleSince.Before(oldest) })
+		}
+	}
+}
+
+// Shutdown refuses new leases, waits for those that are out within ctx, and
+// ends every environment.
+func (p *Pool) Shutdown(ctx context.Context) error {
+	p.mu.Lock()
+	already := p.closed
+	p.closed = true
+	p.mu.Unlock()
+	if !already {
+		close(p.stop)
+	}
+	<-p.swept
+	err := wait(ctx, &p.leased, "an invocation was still running")
+	p.endWhere(func(*environment) bool { return true })
+	return errors.Join(err, wait(ctx, &p.ending, "an environment did not end in time"))
+}
+
+func wait(ctx context.Context, group *sync.WaitGroup, message string) error {
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(errors.New(message), ctx.Err())
+	}
+}
+
+// Warm returns how many environments are idle and ready.
+func (p *Pool) Warm() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, stack := range p.warm {
+		n += len(stack)
+	}
+	return n
+}
