@@ -10,7 +10,8 @@ import (
 )
 
 // Handler answers one event. An error is reported as a function error whose
-// errorType is the name of the error's Go type.
+// errorType is the name of the error's Go type. A handler that answered through
+// [FromContext], to choose another type for one, returns what it likes.
 type Handler func(ctx context.Context, event []byte) ([]byte, error)
 
 type invocationKey struct{}
@@ -49,11 +50,13 @@ func (i *Invocation) serve(handler Handler) (healthy bool) {
 		}
 	}()
 	response, err := handler(context.WithValue(ctx, invocationKey{}, i), i.event)
-	if err != nil {
+	switch {
+	case i.answered: // by the handler itself, which may call Fail
+	case err != nil:
 		i.log(i.Fail(typeName(err), err.Error()))
-		return true
+	default:
+		i.log(i.Respond(response))
 	}
-	i.log(i.Respond(response))
 	return true
 }
 

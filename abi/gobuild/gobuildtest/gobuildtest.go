@@ -4,7 +4,6 @@ package gobuildtest
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -18,32 +17,50 @@ import (
 // compiled first.
 const limit = 5 * time.Minute
 
-var built sync.Map // function name and seam -> func() ([]byte, error), run once
+var built sync.Map // package folder and seam -> func() ([]byte, error), run once
 
 // Function returns the module built from functions/<name>. The bytes are
 // shared by all callers and must not be changed. The test fails if the
 // function cannot be built.
 func Function(t testing.TB, name string) []byte {
 	t.Helper()
-	return FunctionWith(t, name, gobuild.SeamAuto)
+	return Package(t, "functions/"+name, gobuild.SeamAuto)
 }
 
-// FunctionWith is as Function, with a seam of the caller's choice.
-func FunctionWith(t testing.TB, name string, seam gobuild.Seam) []byte {
+// Package is as Function, for any main package of this repository, named by
+// its folder with slashes, and with a seam of the caller's choice.
+func Package(t testing.TB, folder string, seam gobuild.Seam) []byte {
 	t.Helper()
-	once, _ := built.LoadOrStore(name+" "+seam.String(), sync.OnceValues(func() ([]byte, error) { return build(name, seam) }))
+	root := Root(t)
+	once, _ := built.LoadOrStore(folder+" "+seam.String(), sync.OnceValues(func() ([]byte, error) {
+		return build(filepath.Join(root, filepath.FromSlash(folder)), seam)
+	}))
 	module, err := once.(func() ([]byte, error))()
 	if err != nil {
-		t.Fatalf("building function %s: %v", name, err)
+		t.Fatalf("building %s: %v", folder, err)
 	}
 	return module
 }
 
-func build(name string, seam gobuild.Seam) ([]byte, error) {
-	root, err := moduleRoot()
+// Root is the folder of this repository: of go.mod at or above the folder the
+// test runs in.
+func Root(t testing.TB) string {
+	t.Helper()
+	start, err := os.Getwd()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatalf("no go.mod at or above %s", start)
+		}
+	}
+}
+
+func build(dir string, seam gobuild.Seam) ([]byte, error) {
 	temp, err := os.MkdirTemp("", "lambent-function-")
 	if err != nil {
 		return nil, err
@@ -51,25 +68,9 @@ func build(name string, seam gobuild.Seam) ([]byte, error) {
 	defer func() { _ = os.RemoveAll(temp) }()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	out := filepath.Join(temp, name+".wasm")
-	if _, err := gobuild.Build(ctx, gobuild.Options{Dir: filepath.Join(root, "functions", name), Out: out, Seam: seam}); err != nil {
+	out := filepath.Join(temp, "function.wasm")
+	if _, err := gobuild.Build(ctx, gobuild.Options{Dir: dir, Out: out, Seam: seam}); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(out)
-}
-
-// moduleRoot is the folder of go.mod at or above the one the test runs in.
-func moduleRoot() (string, error) {
-	start, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for dir := start; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("no go.mod at or above %s", start)
-		}
-	}
 }
