@@ -1,0 +1,120 @@
+package sdk
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/lambent-host/lambent/telemetry"
+)
+
+// sandboxHost is how the platform calls the environment: telemetry goes to this
+// name only, and on AWS a listener has to be bound to it.
+const sandboxHost = "sandbox.localdomain"
+
+// maxBatchBytes bounds a batch: the platform may send twice its maxBytes and
+// some more.
+const maxBatchBytes = 16 << 20
+
+// headerTimeout bounds how long the platform may take for a request's header.
+const headerTimeout = 10 * time.Second
+
+// listener receives telemetry over HTTP.
+type listener struct {
+	port   int
+	server *http.Server
+	served chan struct{}
+
+	handle func(context.Context, []telemetry.Event) error
+	turn   sync.Mutex // one batch at a time
+}
+
+// listen starts to receive on sandbox.localdomain where that name is known, and
+// on 127.0.0.1 elsewhere.
+func listen(ctx context.Context, port int, handle func(context.Context, []telemetry.Event) error) (*listener, error) {
+	host := "127.0.0.1"
+	if addrs, err := net.DefaultResolver.LookupHost(ctx, sandboxHost); err == nil && len(addrs) > 0 {
+		host = addrs[0]
+	}
+	var lc net.ListenConfig
+	socket, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return nil, fmt.Errorf("listen for telemetry: %w", err)
+	}
+	l := &listener{
+		port:   socket.Addr().(*net.TCPAddr).Port, // the network is tcp
+		served: make(chan struct{}),
+		handle: handle,
+	}
+	l.server = &http.Server{Handler: l, ReadHeaderTimeout: headerTimeout}
+	go func() {
+		defer close(l.served)
+		_ = l.server.Serve(socket) // ends with ErrServerClosed
+	}()
+	return l, nil
+}
+
+// ServeHTTP takes one batch.
+func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBatchBytes))
+	if err != nil {
+		http.Error(w, "batch could not be read", http.StatusBadRequest)
+		return
+	}
+	events, err := decodeBatch(body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	if err := l.handle(r.Context(), events); err != nil {
+		log.Printf("telemetry: %v", err)
+		http.Error(w, "batch was not taken", http.StatusInternalServerError)
+	}
+}
+
+// decodeBatch reads a JSON array of events. An event that cannot be read is left
+// out and logged: refusing the batch would have the platform send it for ever.
+func decodeBatch(body []byte) ([]telemetry.Event, error) {
+	var raw []json.RawMessage
+	if err := json.Unmarshal(body, &raw); err != nil {
+		return nil, fmt.Errorf("not a batch of telemetry: %w", err)
+	}
+	events := make([]telemetry.Event, 0, len(raw))
+	for _, one := range raw {
+		var ev telemetry.Event
+		if err := json.Unmarshal(one, &ev); err != nil {
+			log.Printf("telemetry: event left out: %v", err)
+			continue
+		}
+		events = append(events, ev)
+	}
+	return events, nil
+}
+
+// drain goes on receiving for linger and then waits for the batch under way, all
+// of it until the deadline.
+func (l *listener) drain(ctx context.Context, deadline time.Time, linger time.Duration) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if linger > 0 {
+		select {
+		case <-time.After(linger):
+		case <-ctx.Done():
+		}
+	}
+	_ = l.server.Shutdown(ctx) // close does the rest
+}
+
+func (l *listener) close() {
+	_ = l.server.Close() // the process is about to end
+	<-l.served
+}
