@@ -68,6 +68,9 @@ func parseName(s string, re *regexp.Regexp, pattern string, limit int) (Name, er
 	if match == nil {
 		v.Pattern("functionName", s, pattern)
 	}
+	if match != nil {
+		v.Length("qualifier", match[groupQualifier], 0, maxQualifier)
+	}
 	if err := v.Err(); err != nil {
 		return Name{}, err
 	}
