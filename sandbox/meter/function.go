@@ -39,12 +39,15 @@ type function struct {
 	charges []charge
 	open    []int // the charge that was current where each open block began
 	current int
+	blocks  uint32 // so far
+	maximum uint32 // of blocks
 }
 
 // scan reads the instructions of a body and notes what to change.
 func (f *function) scan(b *body) error {
 	f.r = reader{b: b.code}
 	f.edits, f.charges, f.open = f.edits[:0], f.charges[:0], f.open[:0]
+	f.blocks, f.maximum = 0, f.rw.m.limits.LocalsTimesBlocks/max(b.locals, 1)
 	f.begin(true)
 	f.open = append(f.open, f.current)
 	for len(f.open) > 0 {
@@ -105,6 +108,9 @@ func (f *function) control(op byte) error {
 	case opBlock, opLoop, opIf:
 		if uint32(len(f.open)) >= f.rw.m.limits.Nesting {
 			return fmt.Errorf("blocks nest deeper than %d", f.rw.m.limits.Nesting)
+		}
+		if f.blocks++; f.blocks > f.maximum {
+			return fmt.Errorf("locals times blocks are more than %d", f.rw.m.limits.LocalsTimesBlocks)
 		}
 		f.open = append(f.open, f.current)
 		if op == opLoop {

@@ -15,6 +15,9 @@ type Limits struct {
 	FunctionBytes uint32
 	// Nesting bounds how deep blocks may nest in a function.
 	Nesting uint32
+	// LocalsTimesBlocks bounds the product of a function's locals and blocks:
+	// the compiler's time grows with it.
+	LocalsTimesBlocks uint32
 	// BranchTargets bounds the targets of one br_table.
 	BranchTargets uint32
 	// ElementItems bounds the items of all element segments together.
@@ -33,7 +36,7 @@ func DefaultLimits() Limits {
 		Types: 100_000, Imports: 10_000, Functions: 500_000, Globals: 100_000,
 		Exports: 100_000, Tables: 100, Elements: 100_000, Data: 1_000_000,
 		Params: 1_000, Locals: 50_000, TotalLocals: 5_000_000,
-		FunctionBytes: 7_654_321, Nesting: 20_000, BranchTargets: 65_520,
+		FunctionBytes: 7_654_321, Nesting: 5_000, LocalsTimesBlocks: 3_000_000, BranchTargets: 65_520,
 		ElementItems: 10_000_000, TableSlots: 1 << 20,
 	}
 }
@@ -49,6 +52,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.Elements, d.Elements}, {&l.Data, d.Data}, {&l.Params, d.Params},
 		{&l.Locals, d.Locals}, {&l.TotalLocals, d.TotalLocals},
 		{&l.FunctionBytes, d.FunctionBytes}, {&l.Nesting, d.Nesting},
+		{&l.LocalsTimesBlocks, d.LocalsTimesBlocks},
 		{&l.BranchTargets, d.BranchTargets}, {&l.ElementItems, d.ElementItems},
 		{&l.TableSlots, d.TableSlots},
 	} {
