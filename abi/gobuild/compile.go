@@ -14,6 +14,7 @@ import (
 // are not. The real files lie in dir.
 type overlay struct {
 	dir     string
+	added   int
 	replace map[string]string
 }
 
@@ -21,7 +22,8 @@ func newOverlay(dir string) *overlay { return &overlay{dir: dir, replace: map[st
 
 // add shows content at path.
 func (o *overlay) add(path string, content []byte) error {
-	file := filepath.Join(o.dir, "overlay-"+strconv.Itoa(len(o.replace)))
+	o.added++
+	file := filepath.Join(o.dir, "overlay-"+strconv.Itoa(o.added))
 	o.replace[path] = file
 	return os.WriteFile(file, content, 0o600)
 }

@@ -1,6 +1,7 @@
 package gobuild
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"fmt"
@@ -19,7 +20,7 @@ var directLoop []byte
 
 const (
 	loopFile = "invoke_loop.go"
-	// guestFolder is the folder of package guest below aws-lambda-go/lambda.
+	// guestFolder is the folder of package guest, where it is added.
 	guestFolder = "lambentguest"
 )
 
@@ -37,7 +38,7 @@ var unused = map[string]bool{
 // directOverlay shows an aws-lambda-go whose loop calls the host. Where the
 // module lies in the module cache, which the go command does not overlay, it is
 // shown at a place that does not exist, and go.mod (or go.work) is shown with a
-// replace directive to there. A vendored or local copy is overlaid in place.
+// replace directive to there. A vendored or local module is overlaid in place.
 func (b *builder) directOverlay(ctx context.Context, files *overlay) error {
 	lambda := b.prog.lambdaDir
 	if !within(lambda, b.tool.GOMODCACHE) {
@@ -46,10 +47,12 @@ func (b *builder) directOverlay(ctx context.Context, files *overlay) error {
 				files.hide(filepath.Join(lambda, name))
 			}
 		}
-		if err := b.vendorList(files); err != nil {
-			return err
+		if b.vendored() {
+			// Of a vendored module the go command knows the packages in
+			// vendor/modules.txt and no other; of the program's own module, all.
+			return addLoop(files, lambda, filepath.Join(b.dir, guestFolder), b.prog.importPath+"/"+guestFolder)
 		}
-		return addLoop(files, lambda)
+		return addLoop(files, lambda, filepath.Join(lambda, guestFolder), lambdaPackage+"/"+guestFolder)
 	}
 	// A fixed path, because it ends up in the module's build information.
 	place := filepath.Join(filepath.VolumeName(lambda)+string(filepath.Separator), "lambent", "aws-lambda-go")
@@ -59,7 +62,13 @@ func (b *builder) directOverlay(ctx context.Context, files *overlay) error {
 	if err := b.replaceDirective(ctx, files, place); err != nil {
 		return err
 	}
-	return addLoop(files, filepath.Join(place, "lambda"))
+	lambda = filepath.Join(place, "lambda")
+	return addLoop(files, lambda, filepath.Join(lambda, guestFolder), lambdaPackage+"/"+guestFolder)
+}
+
+// vendored reports whether aws-lambda-go lies in a vendor folder.
+func (b *builder) vendored() bool {
+	return strings.HasSuffix(b.prog.lambdaDir, filepath.Join(string(filepath.Separator)+"vendor", filepath.FromSlash(lambdaPackage)))
 }
 
 // within reports whether path lies in the folder root.
@@ -68,13 +77,15 @@ func within(path, root string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-// addLoop adds the loop and package guest to the package at dir.
-func addLoop(files *overlay, dir string) error {
-	if err := files.add(filepath.Join(dir, loopFile), directLoop); err != nil {
+// addLoop adds the loop to the package at lambda, and package guest, which it
+// imports by path, at dir.
+func addLoop(files *overlay, lambda, dir, path string) error {
+	loop := bytes.Replace(directLoop, []byte(`"`+guestPackage+`"`), []byte(`guest "`+path+`"`), 1)
+	if err := files.add(filepath.Join(lambda, loopFile), loop); err != nil {
 		return err
 	}
 	// Serve is for programs without aws-lambda-go.
-	return addSources(files, ".", filepath.Join(dir, guestFolder), nil, "serve.go")
+	return addSources(files, ".", dir, nil, "serve.go")
 }
 
 // addSources adds the files of one folder of guest.Sources at dir, after edit.
@@ -155,21 +166,4 @@ func (b *builder) replaceDirective(ctx context.Context, files *overlay, place st
 	}
 	files.link(file, edited)
 	return nil
-}
-
-// vendorList shows vendor/modules.txt with package guest in it, if
-// aws-lambda-go is vendored: the go command knows the packages in that list
-// and no other.
-func (b *builder) vendorList(files *overlay) error {
-	root := strings.TrimSuffix(b.prog.lambdaDir, filepath.FromSlash(lambdaPackage))
-	if root == b.prog.lambdaDir || filepath.Base(root) != "vendor" {
-		return nil
-	}
-	list := filepath.Join(root, "modules.txt")
-	content, err := os.ReadFile(list)
-	if err != nil {
-		return fmt.Errorf("build: %w", err)
-	}
-	lines := strings.Replace(string(content), "\n"+lambdaPackage+"\n", "\n"+lambdaPackage+"\n"+lambdaPackage+"/"+guestFolder+"\n", 1)
-	return files.add(list, []byte(lines))
 }
