@@ -40,6 +40,9 @@ type invocation interface {
 	FailDocument(document []byte) error
 }
 
+// park keeps a goroutine waiting for as long as the guest lives.
+var park = func() { select {} }
+
 // reply is what the server answers.
 type reply struct {
 	status int
@@ -103,7 +106,7 @@ func route(request *http.Request, body []byte) reply {
 			body:   []byte("{}"),
 		}
 	case request.Method == http.MethodGet && path == extensionPrefix+"event/next":
-		select {} // an extension without events; the goroutine is frozen with the guest
+		park() // an extension without events
 	}
 	return failure(http.StatusNotFound, "InvalidPath", "no such endpoint: "+request.Method+" "+path)
 }
