@@ -161,16 +161,30 @@ func TestOpenCountsEntriesBeforeReadingThem(t *testing.T) {
 	}
 }
 
+// TestOpenSumsSizes uses stated sizes: only the module is unpacked by Open.
 func TestOpenSumsSizes(t *testing.T) {
-	block := make([]byte, MaxUnzippedBytes/4)
-	entries := []entry{{Name: "main.wasm", Data: module}}
-	for i := range 4 {
-		entries = append(entries, entry{Name: fmt.Sprint(i), Data: block})
-	}
-	if _, err := Open(archive(t, entries...)); !errors.Is(err, errTooLargeUnzipped) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := Open(archive(t, entries[:4]...)); err != nil {
-		t.Errorf("three quarters of the limit: %v", err)
+	for files, want := range map[int]error{3: nil, 4: errTooLargeUnzipped} {
+		var buf bytes.Buffer
+		w := zip.NewWriter(&buf)
+		f, err := w.Create("main.wasm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(module); err != nil {
+			t.Fatal(err)
+		}
+		for i := range files {
+			if _, err := w.CreateRaw(&zip.FileHeader{
+				Name: fmt.Sprint(i), CompressedSize64: MaxUnzippedBytes / 4, UncompressedSize64: MaxUnzippedBytes / 4,
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(buf.Bytes()); !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%d quarters of the limit: %v, want %v", files, err, want)
+		}
 	}
 }
