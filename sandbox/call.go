@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"runtime"
 	"strings"
 	"time"
 
@@ -59,16 +60,24 @@ type interruption struct{ cause error }
 
 func (i *interruption) Error() string { return i.cause.Error() }
 
-// checkpoint ends the guest if its time is over. It reads the clock itself: the
-// timer behind the context may be late when all threads run guests.
-func (c *call) checkpoint() {
+// over tells why the call's time is over, if it is. It reads the clock itself:
+// the timer behind the context may be late when all threads run guests.
+func (c *call) over() error {
 	if c.bounded && !time.Now().Before(c.deadline) {
-		panic(&interruption{context.DeadlineExceeded})
+		return context.DeadlineExceeded
 	}
 	select {
 	case <-c.done:
-		panic(&interruption{c.parent.Err()})
+		return c.parent.Err()
 	default:
+		return nil
+	}
+}
+
+// checkpoint ends the guest if its time is over.
+func (c *call) checkpoint() {
+	if err := c.over(); err != nil {
+		panic(&interruption{err})
 	}
 }
 
@@ -99,6 +108,7 @@ func meterBuilder(rt wazero.Runtime) wazero.HostModuleBuilder {
 	return rt.NewHostModuleBuilder(meter.ImportModule).
 		NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) {
 		ctx.(*call).checkpoint()
+		runtime.Gosched() // whoever waits for this thread is served first
 		stack[0] = quantum
 	}), nil, i64).Export(meter.ImportYield).
 		NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, _ []uint64) {

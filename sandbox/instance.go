@@ -171,10 +171,15 @@ func initFault(report *FunctionError, code uint32) *Fault {
 
 // run calls one function of the guest.
 func (i *Instance) run(c *call, mod api.Module, f api.Function, stack []uint64) *Fault {
-	i.call = c
-	err := f.CallWithStack(c, stack)
-	i.call = nil
-	i.observe(mod)
+	var err error
+	if cause := c.over(); cause != nil {
+		err = &interruption{cause} // there may be fuel left from the call before
+	} else {
+		i.call = c
+		err = f.CallWithStack(c, stack)
+		i.call = nil
+		i.observe(mod)
+	}
 	if err == nil {
 		return nil
 	}
@@ -207,7 +212,8 @@ func (i *Instance) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 
 // result weighs what the guest said against how it ended.
 func (i *Instance) result(c *call, fault *Fault) (Result, error) {
-	if c.tooLarge && (fault == nil || fault.Kind == FaultExit) {
+	if c.tooLarge && (fault == nil || fault.Unwrap() == nil) { // whatever the guest did next
+
 		i.state = stateFaulted
 		fault = &Fault{Kind: FaultResponseTooLarge, Message: fmt.Sprintf("the response is larger than %d bytes", i.limit)}
 		return Result{}, fault

@@ -1,0 +1,153 @@
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/lambent-host/lambent/sandbox"
+	"github.com/lambent-host/lambent/sandbox/internal/wasmtest"
+)
+
+// stubborn are guests that never return.
+func stubborn() map[string][]byte {
+	sleeper := &wasmtest.Module{}
+	sleeper.Import("wasi_snapshot_preview1", "poll_oneoff", "iiii>i")
+	sleeper.Memory(1, -1)
+	sleeper.Data(0, append(make([]byte, 24), "\x00\x00\x10\x63\x2d\x5e\xc7\x6b"...)) // a clock, in 250 years
+	sleeper.Func("lambent_invoke", "i>i", "", "i32.const 0 i32.const 100 i32.const 1 i32.const 200 call 0")
+
+	random := &wasmtest.Module{}
+	random.Import("wasi_snapshot_preview1", "random_get", "ii>i")
+	random.Memory(1600, -1)
+	random.Func("lambent_invoke", "i>i", "", "loop > i32.const 0 i32.const 100000000 call 0 drop br 0 end unreachable")
+
+	tree := newGuest()
+	tree.Func("lambent_invoke", "i>i", "", "call 7 drop call 7")
+	for n := range 60 {
+		next := fmt.Sprintf("call %d", 8+n)
+		tree.Func("", ">i", "", next+" drop "+next)
+	}
+	tree.Func("", ">i", "", "i32.const 1")
+
+	fill := newGuest()
+	big := &wasmtest.Module{}
+	big.Memory(1900, 1900)
+	big.Func("lambent_invoke", "i>i", "", "loop > i32.const 0 i32.const 1 i32.const 124000000 memory.fill br 0 end unreachable")
+
+	started := newGuest()
+	started.Start(started.Func("", ">", "", "loop > br 0 end"))
+	return map[string][]byte{
+		"loop":           fill.handler("loop > br 0 end unreachable"),
+		"tree":           tree.Bytes(),
+		"memory.fill":    big.Bytes(),
+		"sleep":          sleeper.Bytes(),
+		"random":         random.Bytes(),
+		"host calls":     newGuest().handler("loop > call deadline_ms i64.eqz br_if 0 br 0 end unreachable"),
+		"start function": started.handler("i32.const 0"),
+	}
+}
+
+// A deadline of 200 ms ends every guest soon after it, and meanwhile the garbage
+// collector is not held up.
+func TestDeadlineHolds(t *testing.T) {
+	const bound = 2 * time.Second
+	for name, wasm := range stubborn() {
+		t.Run(name, func(t *testing.T) {
+			i := instantiate(t, compile(t, wasm, defaultMemory), sandbox.InstanceConfig{})
+			ctx := within(t, 200*time.Millisecond)
+			stop, worst := make(chan struct{}), make(chan time.Duration)
+			go collect(stop, worst)
+			began := time.Now()
+			err := i.Init(ctx)
+			if err == nil {
+				_, err = i.Invoke(ctx, sandbox.Invocation{})
+			}
+			took := time.Since(began)
+			close(stop)
+			pause := <-worst
+			mustFault(t, err, sandbox.FaultTimeout)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v is not context.DeadlineExceeded", err)
+			}
+			if took < 190*time.Millisecond || took > bound {
+				t.Errorf("ended after %v", took)
+			}
+			if pause > bound {
+				t.Errorf("a garbage collection took %v", pause)
+			}
+			t.Logf("ended after %v, longest garbage collection %v", took, pause)
+		})
+	}
+}
+
+// collect runs the garbage collector until stop is closed and then sends the
+// longest run.
+func collect(stop chan struct{}, worst chan time.Duration) {
+	var longest time.Duration
+	for {
+		select {
+		case <-stop:
+			worst <- longest
+			return
+		default:
+		}
+		began := time.Now()
+		runtime.GC()
+		longest = max(longest, time.Since(began))
+	}
+}
+
+// A guest whose time is over before it begins does not run.
+func TestDeadlineInThePast(t *testing.T) {
+	i := start(t, newGuest().handler("i32.const 0"), sandbox.InstanceConfig{})
+	if _, err := invoke(t, i, ""); err != nil { // leaves fuel behind
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
+	defer cancel()
+	_, err := i.Invoke(ctx, sandbox.Invocation{})
+	mustFault(t, err, sandbox.FaultTimeout)
+}
+
+// Every processor runs a guest that never yields by itself, and yet each of
+// them ends in time and a neighbour is served.
+func TestManyStubbornGuests(t *testing.T) {
+	m := compile(t, newGuest().handler("loop > br 0 end unreachable"), defaultMemory)
+	neighbour := start(t, newGuest().handler(echo), sandbox.InstanceConfig{})
+	n := 4 * runtime.GOMAXPROCS(0)
+	ended := make(chan error, n)
+	ctx := within(t, 300*time.Millisecond)
+	began := time.Now()
+	for range n {
+		i := instantiate(t, m, sandbox.InstanceConfig{})
+		if err := i.Init(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			_, err := i.Invoke(ctx, sandbox.Invocation{})
+			ended <- err
+		}()
+	}
+	served := 0
+	for ctx.Err() == nil {
+		if res, err := invoke(t, neighbour, "x"); err != nil || string(res.Payload) != "x" {
+			t.Fatal(err)
+		}
+		served++
+		runtime.Gosched()
+	}
+	for range n {
+		mustFault(t, <-ended, sandbox.FaultTimeout)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("ended after %v", took)
+	}
+	if served == 0 {
+		t.Error("the neighbour was never served")
+	}
+	t.Logf("the neighbour was served %d times", served)
+}
