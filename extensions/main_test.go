@@ -2,6 +2,7 @@ package extensions
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +29,27 @@ type stage struct {
 	set    *Set
 	stream *telemetry.Stream
 	events *telemetry.Subscription
+
+	mu         sync.Mutex
+	activities []Activity
+}
+
+func (s *stage) observe(a Activity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.activities = append(s.activities, a)
+}
+
+// when is when something happened first, or zero.
+func (s *stage) when(what string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.activities {
+		if a.What == what {
+			return a.At
+		}
+	}
+	return time.Time{}
 }
 
 // newStage opens a stream; start runs actors on it.
@@ -46,6 +68,7 @@ func (s *stage) config(dir string) Config {
 		Env:      []string{actors.Env, "PATH=/usr/bin:/bin"},
 		Stream:   s.stream,
 		Log:      zerolog.Nop(),
+		Observe:  s.observe,
 	}
 }
 
@@ -62,13 +85,18 @@ func ready(t *testing.T, names ...string) *stage {
 func started(t *testing.T, names ...string) *stage {
 	t.Helper()
 	s := newStage(t)
-	set, err := Start(s.ctx(), s.config(actors.Folder(t, names...)))
+	s.start(names...)
+	return s
+}
+
+func (s *stage) start(names ...string) {
+	s.t.Helper()
+	set, err := Start(s.ctx(), s.config(actors.Folder(s.t, names...)))
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	s.set = set
-	t.Cleanup(func() { s.shutdown(0) })
-	return s
+	s.t.Cleanup(func() { s.shutdown(0) })
 }
 
 func (s *stage) shutdown(budget time.Duration) {

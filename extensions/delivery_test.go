@@ -1,0 +1,311 @@
+package extensions
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lambent-host/lambent/extensions/extapi"
+	"github.com/lambent-host/lambent/extensions/sdk"
+	"github.com/lambent-host/lambent/telemetry"
+)
+
+// sink is a subscriber's listener; answer decides what a batch is answered with.
+type sink struct {
+	server  *httptest.Server
+	batches chan []telemetry.Event
+	first   time.Time // when the first batch arrived; read it after collect
+}
+
+func newSink(t *testing.T, answer func(attempt int) int) *sink {
+	k := &sink{batches: make(chan []telemetry.Event, 10000)}
+	attempt := 0 // deliveries come one after the other
+	k.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		attempt++
+		if status := answer(attempt); status != http.StatusOK {
+			w.WriteHeader(status)
+			return
+		}
+		var batch []telemetry.Event
+		body, _ := io.ReadAll(r.Body)
+		if err := json.Unmarshal(body, &batch); err != nil || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("a batch is no JSON array: %v", err)
+		}
+		if k.first.IsZero() {
+			k.first = time.Now()
+		}
+		k.batches <- batch
+	}))
+	t.Cleanup(k.server.Close)
+	return k
+}
+
+func ok(int) int { return http.StatusOK }
+
+func (k *sink) request(types ...telemetry.Category) extapi.SubscriptionRequest {
+	_, port, _ := net.SplitHostPort(k.server.Listener.Addr().String())
+	timeout := int(extapi.MinTimeout.Milliseconds())
+	return extapi.SubscriptionRequest{
+		SchemaVersion: telemetry.Schema20221213,
+		Types:         types,
+		Buffering:     &extapi.BufferingRequest{TimeoutMs: &timeout},
+		Destination:   extapi.DestinationRequest{Protocol: "HTTP", URI: "http://sandbox.localdomain:" + port + "/logs"},
+	}
+}
+
+// subscribe starts a set with an internal extension "in" that has subscribed.
+func subscribe(t *testing.T, req extapi.SubscriptionRequest) (*stage, *sdk.Client) {
+	t.Helper()
+	s := started(t, "good")
+	c := s.internal("in", extapi.Invoke)
+	if err := c.Subscribe(s.ctx(), req); err != nil {
+		t.Fatal(err)
+	}
+	return s, c
+}
+
+// collect waits for n events.
+func (k *sink) collect(s *stage, n int) []telemetry.Event {
+	s.t.Helper()
+	var got []telemetry.Event
+	for len(got) < n {
+		select {
+		case batch := <-k.batches:
+			got = append(got, batch...)
+		case <-s.ctx().Done():
+			s.t.Fatalf("%d of %d events arrived", len(got), n)
+		}
+	}
+	return got
+}
+
+func TestDeliveryInOrder(t *testing.T) {
+	k := newSink(t, ok)
+	s, _ := subscribe(t, k.request(telemetry.CategoryPlatform, telemetry.CategoryFunction))
+	first := k.collect(s, 1)[0]
+	if r, ok := first.Record.(telemetry.TelemetrySubscription); !ok || r.Name != "in" || r.State != "Subscribed" || len(r.Types) != 2 {
+		t.Errorf("the first event is %+v", first)
+	}
+	const n = 25000 // more than two batches hold
+	go func() {
+		for i := range n {
+			s.stream.Publish(telemetry.TypeFunction, fmt.Sprint(i))
+			s.stream.Publish(telemetry.TypeExtension, "not asked for")
+		}
+	}()
+	next, dropped := 0, 0
+	for next < n {
+		for _, ev := range k.collect(s, 1) {
+			if r, ok := ev.Record.(telemetry.LogsDropped); ok {
+				dropped += int(r.DroppedRecords)
+				next += int(r.DroppedRecords)
+				continue
+			}
+			if ev.Record != fmt.Sprint(next) {
+				t.Fatalf("got %v, want line %d", ev, next)
+			}
+			next++
+		}
+	}
+	t.Logf("%d dropped", dropped)
+}
+
+func TestEarlyEventsAreReplayed(t *testing.T) {
+	s := newStage(t)
+	s.stream.Publish(telemetry.TypeInitStart, telemetry.InitStart{Phase: telemetry.PhaseInit})
+	s.start("good")
+	k := newSink(t, ok)
+	if err := s.internal("in").Subscribe(s.ctx(), k.request(telemetry.CategoryPlatform)); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.collect(s, 2); got[0].Type != telemetry.TypeInitStart || got[1].Type != telemetry.TypeTelemetrySubscription {
+		t.Errorf("got %v", got)
+	}
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestDeliveryIsRetried(t *testing.T) {
+	k := newSink(t, func(attempt int) int {
+		if attempt < 4 {
+			return http.StatusInternalServerError
+		}
+		return http.StatusOK
+	})
+	s, _ := subscribe(t, k.request(telemetry.CategoryPlatform))
+	if got := k.collect(s, 1); len(got) != 1 || got[0].Type != telemetry.TypeTelemetrySubscription {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestListenerThatComesLate subscribes before it listens.
+func TestListenerThatComesLate(t *testing.T) {
+	k := newSink(t, ok)
+	late := httptest.NewUnstartedServer(k.server.Config.Handler)
+	addr := late.Listener.Addr().String()
+	_ = late.Listener.Close()
+	req := k.request(telemetry.CategoryPlatform)
+	_, port, _ := net.SplitHostPort(addr)
+	req.Destination.URI = "http://sandbox:" + port
+	s, _ := subscribe(t, req)
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late.Listener = listener
+	late.Start()
+	defer late.Close()
+	k.collect(s, 1)
+}
+
+func TestTCPDestination(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	k := newSink(t, ok)
+	req := k.request(telemetry.CategoryFunction)
+	req.Destination = extapi.DestinationRequest{Protocol: "TCP", Port: listener.Addr().(*net.TCPAddr).Port}
+	s, _ := subscribe(t, req)
+	s.stream.Publish(telemetry.TypeFunction, "one")
+	s.stream.Publish(telemetry.TypeFunction, "two")
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	lines := bufio.NewScanner(conn)
+	for _, want := range []string{"one", "two"} {
+		var ev telemetry.Event
+		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &ev) != nil || ev.Record != want {
+			t.Fatalf("line %q, want %s", lines.Text(), want)
+		}
+	}
+}
+
+// TestRuntimeDoneWaitsForInvoke publishes a runtimeDone while the extension has
+// not fetched its INVOKE.
+func TestRuntimeDoneWaitsForInvoke(t *testing.T) {
+	k := newSink(t, ok)
+	s, c := subscribe(t, k.request(telemetry.CategoryPlatform))
+	k.collect(s, 1)
+	s.set.Invoke(InvokeEvent{RequestID: "r1", Deadline: time.Now().Add(limit)})
+	s.stream.Publish(telemetry.TypeStart, telemetry.Start{RequestID: "r1"})
+	s.stream.Publish(telemetry.TypeRuntimeDone, telemetry.RuntimeDone{RequestID: "r1", Status: telemetry.StatusSuccess})
+	if got := k.collect(s, 1); len(got) != 1 || got[0].Type != telemetry.TypeStart {
+		t.Fatalf("before INVOKE: %v", got)
+	}
+	select {
+	case batch := <-k.batches:
+		t.Fatalf("before INVOKE: %v", batch)
+	case <-time.After(4 * extapi.MinTimeout):
+	}
+	if _, err := c.Next(s.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.collect(s, 1); got[0].Type != telemetry.TypeRuntimeDone {
+		t.Errorf("after INVOKE: %v", got)
+	}
+}
+
+// TestStuckSubscriber has a subscriber never answer: neither invocations nor
+// the shutdown wait for it longer than their budget.
+func TestStuckSubscriber(t *testing.T) {
+	stuck := make(chan struct{})
+	k := newSink(t, func(int) int { <-stuck; return http.StatusOK })
+	defer close(stuck)
+	s, _ := subscribe(t, k.request(telemetry.CategoryPlatform, telemetry.CategoryFunction))
+	began := time.Now()
+	for i := range 100000 {
+		s.stream.Publish(telemetry.TypeFunction, fmt.Sprint(i))
+	}
+	s.shutdown(time.Second)
+	if took := time.Since(began); took > limit/2 {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestFlushedBeforeShutdown(t *testing.T) {
+	k := newSink(t, ok)
+	req := k.request(telemetry.CategoryFunction)
+	long := int(extapi.MaxTimeout.Milliseconds())
+	req.Buffering.TimeoutMs = &long // no batch leaves by time
+	s, _ := subscribe(t, req)
+	s.stream.Publish(telemetry.TypeFunction, "last words")
+	s.shutdown(limit)
+	if got := k.collect(s, 1); got[0].Record != "last words" {
+		t.Errorf("got %v", got)
+	}
+	if sent := s.when("SHUTDOWN"); sent.Before(k.first) {
+		t.Errorf("SHUTDOWN at %v, the last telemetry at %v", sent, k.first)
+	}
+}
+
+func TestSubscriptionRules(t *testing.T) {
+	k, other := newSink(t, ok), newSink(t, ok)
+	s := started(t, "good")
+	_, _, header := s.call("POST", extapi.PathRegister, `{"events":[]}`, extapi.HeaderName, "in")
+	id := header.Get(extapi.HeaderIdentifier)
+	put := func(id string, req extapi.SubscriptionRequest) (int, string) {
+		status, body, _ := s.call("PUT", extapi.PathTelemetry, string(mustJSON(t, req)), extapi.HeaderIdentifier, id)
+		return status, body
+	}
+	if status, body := put(id, k.request("platform")); status != 200 || body != `"OK"` {
+		t.Errorf("first: %d %s", status, body)
+	}
+	if status, body := put(id, k.request("platform")); status != 200 || body != `"AlreadySubscribed"` {
+		t.Errorf("the same again: %d %s", status, body)
+	}
+	if status, body := put(id, other.request("platform")); status != 200 || body != `"OK"` {
+		t.Errorf("another port: %d %s", status, body)
+	}
+	if status, body := put("", k.request("platform")); status != 403 || !strings.Contains(body, extapi.ErrMissingExtensionIdentifier) {
+		t.Errorf("nobody: %d %s", status, body)
+	}
+	states := func(k *sink, n int) (states []string) {
+		for _, ev := range k.collect(s, n) {
+			states = append(states, ev.Record.(telemetry.TelemetrySubscription).State)
+		}
+		return states
+	}
+	if got, want := states(k, 3), []string{"Subscribed", "Already subscribed", "Subscribed"}; !slices.Equal(got, want) {
+		t.Errorf("events %q, want %q", got, want)
+	}
+}
+
+func TestSubscriptionsClose(t *testing.T) {
+	k := newSink(t, ok)
+	s, c := subscribe(t, k.request(telemetry.CategoryPlatform))
+	polled := make(chan struct{})
+	go func() {
+		defer close(polled)
+		_, _ = c.Next(s.ctx()) // until the set is shut down
+	}()
+	if err := s.set.FinishInit(s.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	var refused *extapi.Error
+	err := c.Subscribe(s.ctx(), k.request(telemetry.CategoryFunction))
+	if !errors.As(err, &refused) || refused.Status != 403 || refused.Type != extapi.ErrSubscriptionClosed {
+		t.Errorf("after init: %v", err)
+	}
+	s.shutdown(0)
+	<-polled
+}
