@@ -56,6 +56,8 @@ type Instance interface {
 type Config struct {
 	Module []byte
 	Env    []string // "NAME=value"
+	// Stderr receives the log: standard error and, of a reactor, standard
+	// output too.
 	Stderr io.Writer
 }
 

@@ -89,7 +89,7 @@ func (r *testRunner) Start(t testing.TB, cfg Config) Instance {
 	t.Helper()
 	i := &testInstance{t: t, runner: r, compiled: r.compile(t, cfg.Module)}
 	i.config = wazero.NewModuleConfig().WithName("").WithArgs("function").WithStartFunctions().
-		WithStderr(cfg.Stderr).WithSysWalltime().WithSysNanotime().WithSysNanosleep()
+		WithStdout(cfg.Stderr).WithStderr(cfg.Stderr).WithSysWalltime().WithSysNanotime().WithSysNanosleep()
 	for _, pair := range cfg.Env {
 		name, value, _ := bytes.Cut([]byte(pair), []byte("="))
 		i.config = i.config.WithEnv(string(name), string(value))

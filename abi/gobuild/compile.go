@@ -1,6 +1,7 @@
 package gobuild
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/lambent-host/lambent/abi"
 )
 
 // overlay collects files that the go command shall see at a place where they
@@ -65,8 +68,22 @@ func (b *builder) compile(ctx context.Context, files *overlay, reactor bool) err
 		args = append(args, "-overlay="+name)
 	}
 	b.Progress("compiling for WebAssembly")
-	_, err := b.run(ctx, "the package does not compile", append(args, ".")...)
-	return err
+	if _, err := b.run(ctx, "the package does not compile", append(args, ".")...); err != nil {
+		return err
+	}
+	if !reactor {
+		return nil
+	}
+	// A seam that was not linked in, because of a -modfile in GOFLAGS for one,
+	// would show at the first invocation only.
+	module, err := os.ReadFile(b.module())
+	if err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	if !bytes.Contains(module, []byte(abi.ExportInvoke)) {
+		return &Error{b.dir, "not a function", "the module that was built does not export " + abi.ExportInvoke}
+	}
+	return nil
 }
 
 // install moves a finished file to its place. The place may be on another file

@@ -11,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log"
@@ -38,26 +39,18 @@ type greetingError struct{ name string }
 func (e *greetingError) Error() string { return fmt.Sprintf("nobody greets %q", e.name) }
 
 func handle(ctx context.Context, in request) (response, error) {
-	if in.Name == "" {
-		in.Name = "World"
-	}
-	log.Printf("greeting %s", in.Name)
+	name := cmp.Or(in.Name, "World")
+	log.Printf("greeting %s", name)
 	time.Sleep(time.Duration(in.SleepMS) * time.Millisecond)
 	for until := time.Now().Add(time.Duration(in.SpinMS) * time.Millisecond); time.Now().Before(until); {
 		continue
 	}
 	if in.Fail {
-		return response{}, &greetingError{name: in.Name}
+		return response{}, &greetingError{name: name}
 	}
-	greeting := os.Getenv("GREETING")
-	if greeting == "" {
-		greeting = "Hello"
-	}
-	out := response{Message: greeting + ", " + in.Name + "!"}
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		out.RequestID = lc.AwsRequestID
-	}
-	return out, nil
+	lc, _ := lambdacontext.FromContext(ctx)
+	greeting := cmp.Or(os.Getenv("GREETING"), "Hello")
+	return response{Message: greeting + ", " + name + "!", RequestID: lc.AwsRequestID}, nil
 }
 
 func main() { lambda.Start(handle) }
