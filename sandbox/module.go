@@ -62,6 +62,11 @@ func (m *Module) close(ctx context.Context) error {
 // ends. A module that is at fault is refused with a *ModuleError. The wasm bytes
 // are not kept.
 func (e *Engine) Compile(ctx context.Context, wasm []byte, limits Limits) (*Module, error) {
+	e.life.RLock()
+	defer e.life.RUnlock()
+	if e.closed {
+		return nil, fmt.Errorf("engine: %w", ErrClosed)
+	}
 	info, err := Inspect(wasm)
 	if err != nil {
 		return nil, err
@@ -81,9 +86,7 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte, limits Limits) (*Modu
 	if err := m.compile(ctx, metered); err != nil {
 		return nil, err
 	}
-	if err := e.register(m); err != nil {
-		return nil, errors.Join(err, m.close(ctx))
-	}
+	e.remember(m)
 	return m, nil
 }
 

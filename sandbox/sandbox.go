@@ -58,7 +58,8 @@ type Config struct {
 type Engine struct {
 	cache wazero.CompilationCache
 
-	mu      sync.Mutex
+	life    sync.RWMutex // read-locked while compiling, locked while closing
+	mu      sync.Mutex   // guards modules
 	modules map[*Module]struct{}
 	closed  bool
 }
@@ -77,15 +78,17 @@ func New(_ context.Context, cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// Close closes every module that is still open, and the engine. No call may be
-// running. Closing again does nothing.
+// Close closes every module that is still open, and the engine, once no
+// compilation runs any more. No call into an instance may be running. Closing
+// again does nothing.
 func (e *Engine) Close(ctx context.Context) error {
-	e.mu.Lock()
+	e.life.Lock()
+	defer e.life.Unlock()
 	if e.closed {
-		e.mu.Unlock()
 		return nil
 	}
 	e.closed = true
+	e.mu.Lock()
 	open := e.modules
 	e.modules = nil
 	e.mu.Unlock()
@@ -97,15 +100,10 @@ func (e *Engine) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// register adds a module unless the engine has been closed meanwhile.
-func (e *Engine) register(m *Module) error {
+func (e *Engine) remember(m *Module) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
-		return fmt.Errorf("engine: %w", ErrClosed)
-	}
 	e.modules[m] = struct{}{}
-	return nil
 }
 
 func (e *Engine) forget(m *Module) {
