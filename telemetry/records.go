@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -68,6 +69,18 @@ func (s Span) MarshalJSON() ([]byte, error) {
 		Start      string `json:"start"`
 		DurationMs Millis `json:"durationMs"`
 	}{s.Name, FormatTime(s.Start), s.DurationMs})
+}
+
+// UnmarshalJSON reads a span whose start can be written again.
+func (s *Span) UnmarshalJSON(b []byte) error {
+	type plain Span
+	if err := json.Unmarshal(b, (*plain)(s)); err != nil {
+		return err
+	}
+	if !writable(s.Start) {
+		return errors.New("span: start is out of range")
+	}
+	return nil
 }
 
 // InitStart is the record of platform.initStart.

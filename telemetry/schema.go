@@ -143,6 +143,8 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 		return errors.New("telemetry event: type is missing")
 	case len(in.Record) == 0:
 		return errors.New("telemetry event: record is missing")
+	case !writable(*in.Time):
+		return errors.New("telemetry event: time is out of range")
 	}
 	record, err := decodeRecord(in.Type, in.Record)
 	if err != nil {
@@ -150,6 +152,12 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	}
 	*e = Event{Time: *in.Time, Type: in.Type, Record: record}
 	return nil
+}
+
+// writable tells whether RFC 3339 can write the time in UTC.
+func writable(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 0 && year <= 9999
 }
 
 var recordDecoders = map[Type]func(json.RawMessage) (any, error){

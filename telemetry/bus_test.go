@@ -1,0 +1,246 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+)
+
+func lines(events []Event) (out []string) {
+	for _, ev := range events {
+		switch r := ev.Record.(type) {
+		case LogsDropped:
+			out = append(out, fmt.Sprintf("dropped %d", r.DroppedRecords))
+		default:
+			out = append(out, fmt.Sprint(r))
+		}
+	}
+	return out
+}
+
+func expect(t *testing.T, what string, sub *Subscription, want ...string) {
+	t.Helper()
+	if got := lines(drain(sub)); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func TestReplayUntilSeal(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	s := bus.Open(Source{EnvironmentID: "e"})
+	s.Publish(TypeFunction, "a")
+	early := s.Subscribe(SubscriptionConfig{})
+	s.Publish(TypeFunction, "b")
+	second := s.Subscribe(SubscriptionConfig{Categories: []Category{CategoryFunction}})
+	s.Seal()
+	late := s.Subscribe(SubscriptionConfig{})
+	s.Publish(TypeFunction, "c")
+	s.Publish(TypeExtension, "x")
+	s.Publish(TypeStart, "p")
+	expect(t, "early", early, "a", "b", "c", "x", "p")
+	expect(t, "second", second, "a", "b", "c")
+	expect(t, "late", late, "c", "x", "p")
+}
+
+func TestBacklogLossIsTold(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	s := bus.Open(Source{})
+	for i := range backlogItems + 5 {
+		s.Publish(TypeFunction, i)
+	}
+	got := lines(drain(s.Subscribe(SubscriptionConfig{MaxItems: 2 * backlogItems, MaxBytes: 1 << 30})))
+	if len(got) != backlogItems+1 || got[backlogItems] != "dropped 5" {
+		t.Errorf("%d events, the last %s", len(got), got[len(got)-1])
+	}
+}
+
+func TestFullBufferLosesNewest(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	s := bus.Open(Source{})
+	small := s.Subscribe(SubscriptionConfig{MaxItems: 4})
+	other := s.Subscribe(SubscriptionConfig{})
+	for i := range 7 {
+		s.Publish(TypeFunction, i)
+	}
+	expect(t, "neighbour", other, "0", "1", "2", "3", "4", "5", "6")
+	if ev, _ := small.TryNext(); ev.Record != 0 {
+		t.Errorf("first is %v", ev.Record)
+	}
+	s.Publish(TypeFunction, 7) // still more than half full: lost as well
+	for range 2 {
+		small.TryNext()
+	}
+	s.Publish(TypeFunction, 8)
+	expect(t, "after the gap", small, "3", "dropped 4", "8")
+	s.Publish(TypeFunction, 9)
+	expect(t, "afterwards", small, "9")
+	if got := len(drain(other)); got != 3 {
+		t.Errorf("the neighbour got %d events of 3: it must not hear of losses that are not its own", got)
+	}
+}
+
+func TestLossIsToldWithoutFurtherEvents(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	s := bus.Open(Source{EnvironmentID: "e"})
+	sub := s.Subscribe(SubscriptionConfig{MaxItems: 1})
+	s.Publish(TypeFunction, "a")
+	s.Publish(TypeFunction, "b")
+	s.Close()
+	got := drain(sub)
+	if len(got) != 2 || got[1].Type != TypeLogsDropped || got[1].Source.EnvironmentID != "e" || got[1].Time.IsZero() {
+		t.Errorf("got %v", got)
+	}
+	if !sub.Ended() {
+		t.Error("it has not ended")
+	}
+}
+
+func TestBoundedByBytes(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	s := bus.Open(Source{})
+	sub := s.Subscribe(SubscriptionConfig{MaxBytes: 1000})
+	s.Publish(TypeFunction, string(make([]byte, 5000))) // an empty buffer takes anything
+	s.Publish(TypeFunction, "b")
+	got := drain(sub)
+	if len(got) != 2 || got[1].Record != (LogsDropped{ReasonSlowConsumer, 1, 257}) {
+		t.Errorf("got %d events, the last %v", len(got), got[len(got)-1])
+	}
+}
+
+func TestNextAndEnd(t *testing.T) {
+	bus := NewBus()
+	s := bus.Open(Source{})
+	sub := s.Subscribe(SubscriptionConfig{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := sub.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("nothing there: %v", err)
+	}
+	s.Publish(TypeFunction, "last")
+	s.Close()
+	s.Publish(TypeFunction, "too late")
+	if ev, err := sub.Next(bounded(t)); err != nil || ev.Record != "last" {
+		t.Errorf("got %v, %v", ev, err)
+	}
+	if _, err := sub.Next(bounded(t)); !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %v", err)
+	}
+	bus.Close()
+	for name, sub := range map[string]*Subscription{
+		"stream of a closed bus": bus.Open(Source{}).Subscribe(SubscriptionConfig{}),
+		"closed bus":             bus.Subscribe(SubscriptionConfig{}),
+	} {
+		if _, err := sub.Next(bounded(t)); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSubscriptionClose(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	s := bus.Open(Source{})
+	one, all := s.Subscribe(SubscriptionConfig{}), bus.Subscribe(SubscriptionConfig{})
+	s.Publish(TypeFunction, "a")
+	one.Close()
+	all.Close()
+	s.Publish(TypeFunction, "b")
+	expect(t, "stream", one, "a")
+	expect(t, "bus", all, "a")
+	if len(s.subs) != 0 || len(*bus.subs.Load()) != 0 {
+		t.Error("a closed subscription is still held")
+	}
+}
+
+func TestBusSeesAllStreams(t *testing.T) {
+	bus := NewBus()
+	a := bus.Open(Source{EnvironmentID: "a"})
+	sub := bus.Subscribe(SubscriptionConfig{})
+	b := bus.Open(Source{EnvironmentID: "b"})
+	a.Publish(TypeFunction, 1)
+	b.Publish(TypeFunction, 2)
+	a.Close()
+	b.Publish(TypeFunction, 3)
+	bus.Close()
+	b.Publish(TypeFunction, 4)
+	want := "a1 b2 b3 "
+	got := ""
+	for _, ev := range drain(sub) {
+		got += fmt.Sprint(ev.Source.EnvironmentID, ev.Record, " ")
+	}
+	if got != want || !sub.Ended() {
+		t.Errorf("got %q, want %q; ended %v", got, want, sub.Ended())
+	}
+}
+
+// TestHammer has many publishers and a reader that is too slow: each event of
+// each publisher arrives in order or is counted.
+func TestHammer(t *testing.T) {
+	const publishers, each = 8, 2000
+	bus := NewBus()
+	s := bus.Open(Source{})
+	sub := s.Subscribe(SubscriptionConfig{MaxItems: 50})
+	var wg sync.WaitGroup
+	for p := range publishers {
+		wg.Go(func() {
+			for i := range each {
+				s.Publish(TypeFunction, [2]int{p, i})
+			}
+		})
+	}
+	go func() {
+		wg.Wait()
+		bus.Close()
+	}()
+	next := [publishers]int{}
+	seen, lost := 0, 0
+	for {
+		ev, err := sub.Next(bounded(t))
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, ok := ev.Record.(LogsDropped); ok {
+			lost += int(r.DroppedRecords)
+			continue
+		}
+		r := ev.Record.([2]int)
+		if r[1] < next[r[0]] {
+			t.Fatalf("publisher %d: %d after %d", r[0], r[1], next[r[0]])
+		}
+		next[r[0]] = r[1] + 1
+		seen++
+	}
+	if seen+lost != publishers*each {
+		t.Errorf("%d arrived and %d are told as lost, of %d", seen, lost, publishers*each)
+	}
+}
+
+func BenchmarkPublish(b *testing.B) {
+	for _, subscribers := range []int{0, 1, 10} {
+		b.Run(fmt.Sprint(subscribers, " subscribers"), func(b *testing.B) {
+			bus := NewBus()
+			defer bus.Close()
+			s := bus.Open(Source{})
+			s.Seal()
+			for range subscribers {
+				s.Subscribe(SubscriptionConfig{MaxItems: 100}) // nobody reads: the worst case
+			}
+			var record any = Start{RequestID: "r"}
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Publish(TypeStart, record)
+			}
+		})
+	}
+}
