@@ -30,6 +30,9 @@ func Conformance(t *testing.T, runner Runner, module []byte) {
 	t.Run("errors", func(t *testing.T) {
 		s := begin(t, runner, module)
 		s.fails(`fail Custom.Type it said "no" \ and ☃`, "Custom.Type", `it said "no" \ and ☃`)
+		if s.log.Len() > 0 {
+			t.Errorf("a reported failure left %q in the log", s.log)
+		}
 		if out := s.invoke("no such command"); out.Document == nil && out.Fault == nil {
 			t.Errorf("an unknown command was answered with %q", out.Payload)
 		}

@@ -131,10 +131,12 @@ func TestSameSourceSameBytes(t *testing.T) {
 
 func TestAutoPrefersDirect(t *testing.T) {
 	steps := []string{}
+	dir := module(t, handlerSource)
+	write(t, dir, "go.mod", "module example.com/function\n\ngo 1.26\n\nrequire github.com/aws/aws-lambda-go "+lambdaVersion+" // indirect\n")
 	report, _ := build(t, Options{
-		Dir:      module(t, handlerSource),
+		Dir:      dir,
 		Progress: func(step string) { steps = append(steps, step) },
-		// mod=mod would write go.mod, and tags on the command line hide these.
+		// mod=mod would correct that go.mod, and tags on the command line hide these.
 		Env: append(os.Environ(), "GOFLAGS=-mod=mod -tags=some,thing"),
 	})
 	if report.Seam != SeamDirect || len(steps) != 2 {
@@ -175,7 +177,9 @@ func TestWhereTheModuleLies(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(workspace, "function"), os.DirFS(module(t, handlerSource))); err != nil {
 		t.Fatal(err)
 	}
-	write(t, workspace, "go.work", "go 1.26\n\nuse ./function\n")
+	// The other member's replacement stands against one in the function's go.mod.
+	write(t, workspace, "other/go.mod", "module example.com/other\n\ngo 1.26\n\nreplace github.com/aws/aws-lambda-go => github.com/aws/aws-lambda-go "+lambdaVersion+"\n")
+	write(t, workspace, "go.work", "go 1.26\n\nuse (\n\t./function\n\t./other\n)\n")
 
 	for name, dir := range map[string]string{"vendored": vendored, "local": local, "workspace": filepath.Join(workspace, "function")} {
 		if report, _ := build(t, Options{Dir: dir, Seam: SeamDirect}); report.Seam != SeamDirect {
