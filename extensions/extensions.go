@@ -23,9 +23,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
@@ -199,16 +201,31 @@ func (s *Set) connState(_ net.Conn, state http.ConnState) {
 func (s *Set) launch(paths []string) error {
 	env := environ(s.cfg.Env, s.addr)
 	for _, path := range paths {
-		x := s.addExternal(path)
-		proc, err := startProcess(path, env, s.cfg.Stream, func(status string) { s.exited(x, status) })
-		if err != nil {
-			return s.fail(x, stateLaunchError, extapi.FatalLaunchError, launchReason(err))
+		if err := s.launchOne(path, env); err != nil {
+			return err
 		}
-		s.started(x, proc)
 	}
 	return nil
 }
 
+// launchOne holds the lock from before the process runs: what it does comes
+// after its start for whoever observes.
+func (s *Set) launchOne(path string, env []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := &extension{name: filepath.Base(path), id: uuid.NewString(), state: stateStarted}
+	s.all = append(s.all, x)
+	proc, err := startProcess(path, env, s.cfg.Stream, func(status string) { s.exited(x, status) })
+	if err != nil {
+		s.fail(x, stateLaunchError, extapi.FatalLaunchError, launchReason(err))
+		return x.failed
+	}
+	x.proc = proc
+	s.observe(x, "started", "")
+	return nil
+}
+
+// observe is called with the lock.
 func (s *Set) observe(x *extension, what, detail string) {
 	s.log.Debug().Str("extension", x.name).Str("detail", detail).Msg("extension " + what)
 	if s.cfg.Observe != nil {

@@ -119,11 +119,9 @@ func (s *Set) broadcast() {
 	s.changed = make(chan struct{})
 }
 
-// fail takes an extension out of service and returns why. The first failure of
-// an extension is the one that counts.
-func (s *Set) fail(x *extension, st state, typ, reason string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// fail takes an extension out of service. The first failure of an extension is
+// the one that counts. It is called with the lock.
+func (s *Set) fail(x *extension, st state, typ, reason string) {
 	if !x.state.failed() {
 		x.state = st
 	}
@@ -132,16 +130,14 @@ func (s *Set) fail(x *extension, st state, typ, reason string) error {
 		x.failed = &ExtensionError{Name: x.name, Type: typ, Reason: reason}
 	}
 	s.broadcast()
-	if x.failed == nil {
-		return nil
-	}
-	return x.failed
 }
 
 // exited is called when the process of an extension has ended.
 func (s *Set) exited(x *extension, status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.observe(x, "exited", status)
-	_ = s.fail(x, stateExited, extapi.FatalCrash, status) // for whoever waits
+	s.fail(x, stateExited, extapi.FatalCrash, status)
 }
 
 // report publishes platform.extension for every extension, once: when the init

@@ -2,7 +2,6 @@ package extensions
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 
 	"github.com/google/uuid"
@@ -44,7 +43,6 @@ type extension struct {
 	events []extapi.EventType
 	failed *ExtensionError
 
-	external bool
 	polled   bool           // has called next
 	waiting  bool           // a next call waits
 	sending  bool           // an event is on its way out
@@ -61,36 +59,18 @@ func (x *extension) idle() bool { return x.waiting && len(x.queue) == 0 }
 // registry is the set as its API sees it.
 type registry struct{ *Set }
 
-// addExternal makes an extension known before its process runs: it may register
-// at once.
-func (s *Set) addExternal(path string) *extension {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x := &extension{name: filepath.Base(path), id: uuid.NewString(), state: stateStarted, external: true}
-	s.all = append(s.all, x)
-	return x
-}
-
-func (s *Set) started(x *extension, proc *process) {
-	s.mu.Lock()
-	x.proc = proc
-	s.mu.Unlock()
-	s.observe(x, "started", "")
-}
-
 // Register makes an extension known by the name of its executable, or as an
 // internal one by a name that no executable has.
 func (s registry) Register(reg extapi.Registration) (extapi.Registered, error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	x, err := s.admit(reg)
 	if err != nil {
-		s.mu.Unlock()
 		return extapi.Registered{}, err
 	}
 	x.events, x.state = reg.Events, stateRegistered
-	s.broadcast()
-	s.mu.Unlock()
 	s.observe(x, "registered", joinEvents(reg.Events))
+	s.broadcast()
 	f := s.cfg.Function
 	out := extapi.Registered{FunctionName: f.Name, FunctionVersion: f.Version, Handler: f.Handler, Identifier: x.id}
 	if reg.AccountID {
@@ -124,49 +104,68 @@ func (s registry) admit(reg extapi.Registration) (*extension, error) {
 // Next waits for an event and hands it out. An extension that calls next after
 // SHUTDOWN waits until it is killed.
 func (s registry) Next(ctx context.Context, id string, send func(extapi.Event) error) error {
-	s.mu.Lock()
-	x, err := s.find(id)
-	if err == nil && (x.waiting || x.sending || x.state.failed()) {
-		err = wrongState(x, stateReady)
-	}
+	x, err := s.beginWait(id)
 	if err != nil {
-		s.mu.Unlock()
 		return err
 	}
-	x.state, x.polled, x.waiting = stateReady, true, true
-	s.broadcast()
-	s.mu.Unlock()
-	s.observe(x, "next", "")
-
-	err = s.await(ctx, func() (bool, error) { return len(x.queue) > 0 || x.state.failed(), nil })
-	s.mu.Lock()
-	x.waiting = false
-	if x.state.failed() {
-		err = wrongState(x, stateReady)
-	} else if ctx.Err() != nil {
-		err = ctx.Err() // nobody listens any more; the event stays
-	}
+	var ev extapi.Event
+	err = s.await(ctx, func() (ok bool, err error) {
+		ev, ok, err = s.take(ctx, x)
+		return ok, err
+	})
 	if err != nil {
-		s.broadcast()
-		s.mu.Unlock()
+		s.endWait(x)
 		return err
 	}
-	ev := x.queue[0]
-	x.queue, x.state, x.sending = x.queue[1:], stateRunning, true
-	s.mu.Unlock()
-
 	err = send(ev)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	x.sending = false
 	if err != nil {
 		x.queue = slices.Insert(x.queue, 0, ev)
 	}
 	s.broadcast()
-	s.mu.Unlock()
-	if err == nil {
-		s.observe(x, string(ev.EventType), ev.RequestID+ev.ShutdownReason)
-	}
 	return err
+}
+
+func (s registry) beginWait(id string) (*extension, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, err := s.find(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case x.waiting, x.sending, x.state.failed():
+		return nil, wrongState(x, stateReady)
+	}
+	x.state, x.polled, x.waiting = stateReady, true, true
+	s.observe(x, "next", "")
+	s.broadcast()
+	return x, nil
+}
+
+// take pops the event, if there is one. When the caller has gone, the event
+// stays for its next call. It is called with the lock.
+func (s registry) take(ctx context.Context, x *extension) (ev extapi.Event, ok bool, err error) {
+	switch {
+	case x.state.failed():
+		return ev, false, wrongState(x, stateReady)
+	case ctx.Err() != nil:
+		return ev, false, ctx.Err()
+	case len(x.queue) == 0:
+		return ev, false, nil
+	}
+	ev, x.queue = x.queue[0], x.queue[1:]
+	x.state, x.waiting, x.sending = stateRunning, false, true
+	s.observe(x, string(ev.EventType), ev.RequestID+ev.ShutdownReason)
+	return ev, true, nil
+}
+
+func (s registry) endWait(x *extension) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x.waiting = false
+	s.broadcast()
 }
 
 // Fail takes the extension out of service for good. A repeat is accepted.
@@ -176,29 +175,26 @@ func (s registry) Fail(id string, failure extapi.Failure) error {
 		st, typ = stateExitError, extapi.FatalExitError
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	x, err := s.find(id)
 	switch {
 	case err != nil:
+		return err
 	case x.state == st:
-		s.mu.Unlock()
 		return nil
 	case x.state.failed():
-		err = wrongState(x, st)
-	}
-	s.mu.Unlock()
-	if err != nil {
-		return err
+		return wrongState(x, st)
 	}
 	s.observe(x, string(failure.Phase)+"/error", failure.ErrorType)
-	_ = s.fail(x, st, typ, failure.ErrorType) // for whoever waits in FinishInit or AwaitIdle
+	s.fail(x, st, typ, failure.ErrorType)
 	return nil
 }
 
 // Subscribe starts the delivery of telemetry to an extension.
 func (s registry) Subscribe(id string, sub extapi.Subscription) (already bool, err error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	x, already, err := s.subscribe(id, sub)
-	s.mu.Unlock()
 	if err != nil {
 		return false, err
 	}

@@ -78,8 +78,7 @@ func (s *Set) sendShutdown(reason string, deadline time.Time) {
 		case x.wants(extapi.Shutdown):
 			x.queue = []extapi.Event{event}
 		case x.proc != nil:
-			s.observe(x, "killed", "not registered for SHUTDOWN")
-			x.proc.kill()
+			s.kill(x, "not registered for SHUTDOWN")
 		}
 	}
 	s.broadcast()
@@ -101,8 +100,9 @@ func (s *Set) awaitProcesses(ctx context.Context) {
 		select {
 		case <-x.proc.done:
 		case <-ctx.Done():
-			s.observe(x, "killed", "still running at the end of the budget")
-			x.proc.kill()
+			s.mu.Lock()
+			s.kill(x, "still running at the end of the budget")
+			s.mu.Unlock()
 		}
 	}
 	for _, x := range all {
@@ -110,6 +110,13 @@ func (s *Set) awaitProcesses(ctx context.Context) {
 			<-x.proc.done
 		}
 	}
+}
+
+// kill is called with the lock: what the process does then comes after it for
+// whoever observes.
+func (s *Set) kill(x *extension, why string) {
+	s.observe(x, "killed", why)
+	x.proc.kill()
 }
 
 // close ends the API and the deliveries and waits for their goroutines.

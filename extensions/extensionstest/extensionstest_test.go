@@ -1,0 +1,209 @@
+package extensionstest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/lambent-host/lambent/extensions"
+	"github.com/lambent-host/lambent/extensions/extapi"
+	"github.com/lambent-host/lambent/extensions/internal/actors"
+	"github.com/lambent-host/lambent/telemetry"
+)
+
+func TestMain(m *testing.M) {
+	actors.Play()
+	goleak.VerifyTestMain(m)
+}
+
+const limit = 30 * time.Second
+
+func drive(t *testing.T, scenario Scenario) *Run {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	run, err := Drive(ctx, scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// line is what the timeline example writes.
+type line struct {
+	ReceivedAt time.Time       `json:"receivedAt"`
+	Kind       string          `json:"kind"`
+	Data       json.RawMessage `json:"data"`
+}
+
+// name is what a line is about.
+func (l line) name(t *testing.T) string {
+	var ev struct {
+		EventType string `json:"eventType"`
+		Type      string `json:"type"`
+	}
+	if err := json.Unmarshal(l.Data, &ev); err != nil || l.ReceivedAt.IsZero() {
+		t.Errorf("line %+v: %v", l, err)
+	}
+	return ev.EventType + ev.Type
+}
+
+// buildTimeline builds the sample extension.
+func buildTimeline(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "timeline")
+	cmd := exec.Command("go", "build", "-o", path, "../examples/timeline")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the timeline example: %v\n%s", err, out)
+	}
+	return path
+}
+
+// TestTimeline holds the sample extension to what its documentation says, and
+// with it the whole way: process, register, subscription, order, last flush.
+func TestTimeline(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "timeline.jsonl")
+	run := drive(t, Scenario{
+		Executables: []string{buildTimeline(t)},
+		Env:         []string{"TIMELINE_FILE=" + file},
+		Invokes:     2,
+		LogLines:    2,
+	})
+	if err := run.Err(); err != nil {
+		t.Fatal(err)
+	}
+	calls := []string{"started", "registered", "subscribed", "next", "INVOKE", "next", "INVOKE", "next", "SHUTDOWN", "exited"}
+	if got := run.Calls("timeline"); !sameButStart(got, calls) {
+		t.Errorf("calls %q, want %q", got, calls)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events, received []string
+	for lines := bufio.NewScanner(bytes.NewReader(content)); lines.Scan(); {
+		var l line
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			t.Fatalf("%s: %v", lines.Bytes(), err)
+		}
+		switch l.Kind {
+		case "event":
+			events = append(events, l.name(t))
+		case "telemetry":
+			received = append(received, l.name(t))
+		default:
+			t.Errorf("kind %q", l.Kind)
+		}
+	}
+	if want := []string{"INVOKE", "INVOKE", "SHUTDOWN"}; !slices.Equal(events, want) {
+		t.Errorf("events %q, want %q", events, want)
+	}
+	var published []string
+	for _, ev := range run.Published {
+		published = append(published, string(ev.Type))
+	}
+	if !slices.Equal(received, published) {
+		t.Errorf("received  %q\npublished %q", received, published)
+	}
+}
+
+// sameButStart compares, wherever "started" is: the process may register before
+// its start is told.
+func sameButStart(got, want []string) bool {
+	without := func(calls []string) []string {
+		return slices.DeleteFunc(slices.Clone(calls), func(call string) bool { return call == "started" })
+	}
+	return slices.Equal(without(got), without(want))
+}
+
+func TestMisbehaviour(t *testing.T) {
+	const brief = 300 * time.Millisecond
+	tests := []struct {
+		actor    string
+		scenario Scenario
+		step     string // that fails; "" if none does
+		want     error
+		calls    []string // the last ones
+	}{
+		{"good", Scenario{Invokes: 3}, "", nil, []string{"SHUTDOWN", "exited"}},
+		{"observer", Scenario{Invokes: 3}, "", nil, []string{"registered", "next", "SHUTDOWN", "exited"}},
+		{"crash", Scenario{}, "start", failure("crash", extapi.FatalCrash), []string{"exited"}},
+		{"mute", Scenario{InitTimeout: brief}, "start", context.DeadlineExceeded, []string{"killed", "exited"}},
+		{"neverpoll", Scenario{InitTimeout: brief, ShutdownBudget: brief}, "init", context.DeadlineExceeded, []string{"registered", "killed", "exited"}},
+		{"midcrash", Scenario{Invokes: 2}, "invoke 1", failure("midcrash", extapi.FatalCrash), []string{"next", "INVOKE", "exited"}},
+		{"hang", Scenario{Invokes: 2, InvokeTimeout: brief, ShutdownBudget: brief}, "invoke 1", context.DeadlineExceeded, []string{"INVOKE", "killed", "exited"}},
+		{"undead", Scenario{Invokes: 1, ShutdownBudget: brief}, "", nil, []string{"SHUTDOWN", "next", "killed", "exited"}},
+		{"exiterror", Scenario{Invokes: 1, ShutdownBudget: brief}, "invoke 1", failure("exiterror", extapi.FatalExitError), []string{"exit/error", "killed", "exited"}},
+	}
+	for _, test := range tests {
+		t.Run(test.actor, func(t *testing.T) {
+			test.scenario.Dir = actors.Folder(t, test.actor)
+			test.scenario.Env = []string{actors.Env}
+			run := drive(t, test.scenario)
+			failed, err := failedStep(run)
+			if failed != test.step || !matches(err, test.want) {
+				t.Errorf("step %q failed: %v; want %q, %v", failed, err, test.step, test.want)
+			}
+			got := run.Calls(test.actor)
+			if len(got) < len(test.calls) || !slices.Equal(got[len(got)-len(test.calls):], test.calls) {
+				t.Errorf("calls %q, want at the end %q", got, test.calls)
+			}
+			if last := run.Steps[len(run.Steps)-1]; test.step != "start" && last.Name != "shutdown" {
+				t.Errorf("the last step is %s", last.Name)
+			}
+		})
+	}
+}
+
+func failedStep(run *Run) (string, error) {
+	for _, step := range run.Steps {
+		if step.Error != nil {
+			return step.Name, step.Error
+		}
+	}
+	return "", nil
+}
+
+func failure(name, typ string) error { return &extensions.ExtensionError{Name: name, Type: typ} }
+
+// matches compares an extension's failure by name and type, others by identity.
+func matches(err, want error) bool {
+	var got, wanted *extensions.ExtensionError
+	if errors.As(want, &wanted) {
+		return errors.As(err, &got) && got.Name == wanted.Name && got.Type == wanted.Type
+	}
+	return errors.Is(err, want)
+}
+
+func TestPublishedOrder(t *testing.T) {
+	run := drive(t, Scenario{Dir: actors.Folder(t, "good"), Env: []string{actors.Env}, Invokes: 1, LogLines: 1})
+	var got []string
+	for _, ev := range run.Published {
+		got = append(got, strings.TrimPrefix(string(ev.Type), "platform."))
+	}
+	want := []string{"initStart", "initRuntimeDone", "extension", "initReport", "start", "function", "runtimeDone", "report"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if run.Published[2].Type != telemetry.TypeExtensionState {
+		t.Errorf("third is %v", run.Published[2])
+	}
+}
+
+func TestExecutableIsPlaced(t *testing.T) {
+	_, err := Drive(context.Background(), Scenario{Executables: []string{"a/same", "b/same"}})
+	if err == nil {
+		t.Error("two extensions of one name were placed")
+	}
+}
