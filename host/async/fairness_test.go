@@ -175,6 +175,9 @@ func TestShutdownGivesUpWithItsContext(t *testing.T) {
 		if n := r.stored(); n != 1 {
 			t.Errorf("%d events stored, want 1: it has not run to its end", n)
 		}
+		if len(r.log.lines) != 0 {
+			t.Errorf("an interrupted event is reported as a failure: %q", r.log.lines)
+		}
 		r.end()
 	})
 }

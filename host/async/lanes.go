@@ -16,8 +16,8 @@ type event struct {
 	obsolete bool // has run, but could not be deleted from the store yet
 }
 
-// lane holds the events of one function. A lane is in the ring when it has an
-// event that may run as far as the function is concerned.
+// lane holds the events of one function. A lane with ready events is in the
+// ring, unless take has put it aside because it is paused.
 type lane struct {
 	function  string
 	ready     bySeq
@@ -70,9 +70,9 @@ func (l *lanes) ready(ev *event) {
 	l.enter(ev.lane)
 }
 
-// enter puts a lane into the ring if it belongs there.
+// enter puts a lane with ready events into the ring; take looks at the rest.
 func (l *lanes) enter(ln *lane) {
-	if !ln.inRing && len(ln.ready) > 0 && ln.pausedTil.IsZero() {
+	if !ln.inRing && len(ln.ready) > 0 {
 		ln.inRing = true
 		l.ring.push(ln)
 	}

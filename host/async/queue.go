@@ -145,7 +145,7 @@ func (q *Queue) Start() {
 // waiting; they stay stored and run again at the next start. It may be called
 // again, and without Start.
 func (q *Queue) Shutdown(ctx context.Context) error {
-	q.start.Do(func() {}) // a Start that comes later must not run anything
+	q.start.Do(func() {}) // a later Start must not add to work while it is waited for
 	q.mu.Lock()
 	q.stopping = true
 	q.mu.Unlock()

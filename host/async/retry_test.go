@@ -95,7 +95,7 @@ func TestThrottlesSpendNoTry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
-				r := newRig(t, t.TempDir(), Config{ThrottleDelayMax: 8 * time.Second}, func(ctx context.Context, req *invoke.Request) (*invoke.Outcome, error) {
+				r := newRig(t, t.TempDir(), Config{ThrottleDelayMax: 6 * time.Second}, func(ctx context.Context, req *invoke.Request) (*invoke.Outcome, error) {
 					if tries++; tries <= 5 {
 						return nil, errors.Join(errors.New("resolve"), refusal)
 					}
@@ -105,7 +105,7 @@ func TestThrottlesSpendNoTry(t *testing.T) {
 				r.enqueue("fn", "r1")
 				r.Start()
 				r.idle()
-				want := []time.Duration{0, 1, 3, 7, 15, 23, 83, 203} // 1, 2, 4, 8, 8 (the most), then 1 and 2 minutes
+				want := []time.Duration{0, 1, 3, 7, 13, 19, 79, 199} // after 1, 2, 4, 6, 6 (the most) seconds, then 1 and 2 minutes
 				for i := range want {
 					want[i] *= time.Second
 				}
@@ -116,6 +116,29 @@ func TestThrottlesSpendNoTry(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestThrottleDelaysStartAgain: after an event could be run, the next throttle
+// pauses for the shortest time again.
+func TestThrottleDelaysStartAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		r := newRig(t, t.TempDir(), Config{Workers: 1}, func(ctx context.Context, req *invoke.Request) (*invoke.Outcome, error) {
+			if tries++; tries == 3 || tries == 5 {
+				return ok(ctx, req)
+			}
+			return nil, throttle{errors.New("no capacity")}
+		})
+		start := time.Now()
+		r.enqueue("fn", "r1")
+		r.enqueue("fn", "r2")
+		r.Start()
+		r.idle()
+		if got, want := r.inv.times("r2", start), []time.Duration{3 * time.Second, 4 * time.Second}; !slices.Equal(got, want) {
+			t.Errorf("tries at %v, want %v", got, want)
+		}
+		r.end()
+	})
 }
 
 // TestAThrottlePausesItsFunctionOnly: the second event of the throttled

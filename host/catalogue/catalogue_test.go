@@ -199,6 +199,8 @@ func TestCreateRefuses(t *testing.T) {
 		"Could not unzip uploaded file. Please check your file, then try to upload again.")
 	refused[*InvalidError](t, create(CreateInput{Name: "new", Code: code("x"), Settings: Settings{MemorySize: 64}}),
 		"1 validation error detected: Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128")
+	refused[*InvalidError](t, create(CreateInput{Name: "new", Code: code("x"), Tags: map[string]string{"aws:x": "y"}}),
+		`The tag key "aws:x" begins with aws:, which is reserved.`)
 	if _, err := fx.Get("new", ""); err == nil {
 		t.Error("a refused function exists")
 	}

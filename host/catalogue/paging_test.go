@@ -90,6 +90,27 @@ func TestPagesAreStableUnderChange(t *testing.T) {
 	}
 }
 
+// TestPageAfterADeletedFunction: a page ended among the versions of a function
+// that is deleted then; the next function's are not taken for its.
+func TestPageAfterADeletedFunction(t *testing.T) {
+	fx := open(t)
+	for _, name := range []string{"b", "c"} {
+		fx.active(name)
+		fx.publish(name)
+	}
+	items, next, err := fx.List("", 2, true)
+	if err != nil || !slices.Equal(names(items), []string{"b:$LATEST", "b:1"}) {
+		t.Fatal(names(items), err)
+	}
+	if err := fx.Delete(ctx, "b", ""); err != nil {
+		t.Fatal(err)
+	}
+	items, _, err = fx.List(next, 2, true)
+	if err != nil || !slices.Equal(names(items), []string{"c:$LATEST", "c:1"}) {
+		t.Errorf("next page is %v, %v", names(items), err)
+	}
+}
+
 func TestAliasPages(t *testing.T) {
 	fx := open(t)
 	fx.versions()
@@ -140,6 +161,12 @@ func TestForeignMarkersAreRefused(t *testing.T) {
 	const message = "The Marker is not one that this operation returned."
 	_, _, err = fx.Versions("fn", marker, 0)
 	refused[*InvalidError](t, err, message)
+	_, _, err = fx.Aliases("fn", "", marker, 0)
+	refused[*InvalidError](t, err, message)
+	_, marker, err = fx.Versions("fn", "", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, _, err = fx.Aliases("fn", "", marker, 0)
 	refused[*InvalidError](t, err, message)
 	for _, m := range []string{"%", "AAAA", "Zg"} {

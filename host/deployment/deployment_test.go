@@ -161,6 +161,48 @@ func TestOpenCountsEntriesBeforeReadingThem(t *testing.T) {
 	}
 }
 
+// beside returns an archive of a good module and one raw entry with its header.
+func beside(t testing.TB, h zip.FileHeader, content []byte) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	f, err := w.Create("main.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(module); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = w.CreateRaw(&h); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// TestOpenDoubtsSizesOfOtherFiles: they are not unpacked, so only what they
+// state can tell.
+func TestOpenDoubtsSizesOfOtherFiles(t *testing.T) {
+	for name, c := range map[string]struct {
+		header zip.FileHeader
+		want   error
+	}{
+		"possible ratio":   {zip.FileHeader{Method: zip.Deflate, CompressedSize64: 100, UncompressedSize64: 103_200}, nil},
+		"impossible ratio": {zip.FileHeader{Method: zip.Deflate, CompressedSize64: 100, UncompressedSize64: 105_000}, errCorrupt},
+		"sum wraps round":  {zip.FileHeader{Method: zip.Deflate, CompressedSize64: 1 << 60, UncompressedSize64: 1<<64 - 1}, errTooLargeUnzipped},
+	} {
+		c.header.Name = "data"
+		if _, err := Open(beside(t, c.header, make([]byte, 100))); err != c.want {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
 // TestOpenSumsSizes uses stated sizes: only the module is unpacked by Open.
 func TestOpenSumsSizes(t *testing.T) {
 	for files, want := range map[int]error{3: nil, 4: errTooLargeUnzipped} {

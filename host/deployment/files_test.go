@@ -3,7 +3,9 @@ package deployment
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"errors"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"strings"
@@ -95,6 +97,39 @@ func TestFilesHoldEntriesToTheirSize(t *testing.T) {
 			t.Errorf("%s: seek without an error", name)
 		}
 		f.Close()
+	}
+}
+
+// TestFilesStopAtTheStatedSize: deflate goes on for longer than the entry says.
+func TestFilesStopAtTheStatedSize(t *testing.T) {
+	var packed bytes.Buffer
+	d, err := flate.NewWriter(&packed, flate.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Write(make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Open(beside(t, zip.FileHeader{
+		Name: "data", Method: zip.Deflate, CRC32: crc32.ChecksumIEEE(make([]byte, 10)),
+		CompressedSize64: uint64(packed.Len()), UncompressedSize64: 10,
+	}, packed.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := p.Files.Open("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if b, err := io.ReadAll(f); err == nil || len(b) > 10 {
+		t.Errorf("read %d bytes, %v", len(b), err)
+	}
+	if at, err := f.(io.Seeker).Seek(0, io.SeekEnd); err == nil {
+		t.Errorf("seek to the end leads to %d", at)
 	}
 }
 
