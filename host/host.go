@@ -1,0 +1,253 @@
+// Package host is the program: it wires the rooms together and starts and stops
+// them in order. [New] opens, [Host.Run] serves, [Host.Shutdown] is the wiring
+// reversed. Sibling packages below host meet here and nowhere else.
+//
+// Read next: package httpapi, where a request comes in, then package invoke,
+// whose New is the table of contents of an invocation.
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/lambent-host/lambent/host/admission"
+	"github.com/lambent-host/lambent/host/async"
+	"github.com/lambent-host/lambent/host/catalogue"
+	"github.com/lambent-host/lambent/host/environment"
+	"github.com/lambent-host/lambent/host/httpapi"
+	"github.com/lambent-host/lambent/host/invoke"
+	"github.com/lambent-host/lambent/host/publish"
+	"github.com/lambent-host/lambent/host/store"
+	"github.com/lambent-host/lambent/sandbox"
+	"github.com/lambent-host/lambent/telemetry"
+	"github.com/lambent-host/lambent/telemetry/otelsink"
+)
+
+// Timeouts of the HTTP server. There is no write timeout: an invocation may
+// take as long as its function may (15 minutes).
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 2 * time.Minute // a 50 MB package over a slow line
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+// moduleIdle is how long a compiled module without an environment stays in memory.
+const moduleIdle = 15 * time.Minute
+
+// Host is a function host. Make one with [New], then call [Host.Run]; or serve
+// with Start and end with Shutdown.
+type Host struct {
+	cfg Config
+	log zerolog.Logger
+
+	listener  net.Listener
+	server    *http.Server
+	traces    *otelsink.Sink
+	store     *store.Store
+	engine    *sandbox.Engine
+	bus       *telemetry.Bus
+	publisher *publish.Publisher
+	pool      *environment.Pool
+	queue     *async.Queue
+
+	serving  chan error // the server's last word
+	shutdown sync.Once
+	ended    error // of Shutdown
+}
+
+// New opens the data folder and the listener, so that [Host.Addr] is known, and
+// starts nothing that answers. On an error everything opened is closed again.
+func New(ctx context.Context, cfg Config, log zerolog.Logger) (*Host, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("host configuration: %w", err)
+	}
+	h := &Host{cfg: cfg, log: log, serving: make(chan error, 1)}
+	if err := h.open(ctx); err != nil {
+		return nil, errors.Join(err, h.Shutdown(context.WithoutCancel(ctx)))
+	}
+	return h, nil
+}
+
+// open builds the rooms from the ground up. What it has built when it fails,
+// Shutdown takes down.
+func (h *Host) open(ctx context.Context) error {
+	cfg := h.cfg
+	tmp, err := h.openData()
+	if err != nil {
+		return err
+	}
+	if h.traces, err = otelsink.New(ctx, cfg.Env, cfg.Version); err != nil {
+		return err
+	}
+	if h.engine, err = sandbox.New(ctx, sandbox.Config{CacheDir: cmp.Or(cfg.CompileCacheDir, filepath.Join(cfg.DataDir, "compiled"))}); err != nil {
+		return err
+	}
+	functions, err := catalogue.Open(h.store, filepath.Join(cfg.DataDir, "code"), catalogue.Config{
+		Region: cfg.Region, AccountID: cfg.AccountID, Inspect: inspect,
+	})
+	if err != nil {
+		return err
+	}
+	h.bus = telemetry.NewBus()
+	h.publisher = publish.New(publish.Config{
+		Engine: h.engine, Catalogue: functions, Idle: moduleIdle,
+		Settled: func(v catalogue.Version) { h.retire(functions, v) },
+		Log:     h.log,
+	})
+	h.pool = environment.NewPool(environment.Config{
+		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, TmpRoot: tmp,
+		Idle: cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
+		Region: cfg.Region, AccountID: cfg.AccountID, NewID: newEnvironmentID, Log: h.log,
+	})
+	invoker := invoke.New(invoke.Config{
+		Resolver: functions, Admission: admission.New(cfg.ConcurrencyLimit), Environments: h.pool,
+		Tracer: h.traces.Tracer(), Dice: rand.Float64, Now: time.Now,
+	})
+	if h.queue, err = async.Open(h.store, invoker, async.Config{RetryDelays: cfg.RetryDelays}, h.log); err != nil {
+		return err
+	}
+	h.server = &http.Server{
+		Handler: httpapi.New(httpapi.Config{
+			Catalogue: functions, Invoker: invoker, Async: h.queue,
+			Region: cfg.Region, AccountID: cfg.AccountID, ConcurrencyLimit: cfg.ConcurrencyLimit,
+			Log: h.log, Propagator: h.traces.Propagator(), Tracer: h.traces.Tracer(),
+		}),
+		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+	}
+	h.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
+	return err
+}
+
+// openData opens the store, whose lock makes the data folder this host's own,
+// and an empty folder for the environments' /tmp: what an earlier run left there
+// belongs to nobody.
+func (h *Host) openData() (tmp string, err error) {
+	tmp = filepath.Join(h.cfg.DataDir, "tmp")
+	if err := os.MkdirAll(h.cfg.DataDir, 0o700); err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	if h.store, err = store.Open(filepath.Join(h.cfg.DataDir, "lambent.db"), store.Options{}); err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.RemoveAll(tmp), os.MkdirAll(tmp, 0o700)); err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return tmp, nil
+}
+
+// retire ends what is warm of an older revision than the one that was settled.
+func (h *Host) retire(functions *catalogue.Catalogue, settled catalogue.Version) {
+	current, err := functions.Resolve(settled.FunctionName, settled.Version, 0)
+	if err == nil { // otherwise it was deleted meanwhile, and its environments go idle
+		h.pool.Retire(current)
+	}
+}
+
+// inspect is the check of a module that is quick enough to make before the
+// upload is accepted.
+func inspect(wasm []byte) error {
+	_, err := sandbox.Inspect(wasm)
+	return err
+}
+
+// newEnvironmentID returns 32 hex digits, the form of the id in the name of
+// Lambda's log streams.
+func newEnvironmentID() string { return strings.ReplaceAll(uuid.NewString(), "-", "") }
+
+// Addr is the address the host listens on, host:port.
+func (h *Host) Addr() string { return h.listener.Addr().String() }
+
+// Start begins to publish, to work off the queue and to answer. It returns at once.
+func (h *Host) Start() {
+	h.publisher.Start()
+	h.queue.Start()
+	go func() {
+		err := h.server.Serve(h.listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		h.serving <- err
+	}()
+	h.log.Info().Str("address", h.Addr()).Str("data", h.cfg.DataDir).Msg("lambent is listening")
+}
+
+// Run starts the host and serves until ctx is done or the server fails, then
+// shuts down within Config.ShutdownTimeout.
+func (h *Host) Run(ctx context.Context) error {
+	h.Start()
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-h.serving:
+	}
+	h.log.Info().Msg("lambent is shutting down")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.cfg.ShutdownTimeout)
+	defer cancel()
+	return errors.Join(failed, h.Shutdown(ctx))
+}
+
+// Shutdown takes the host down in order, within ctx, and returns every error
+// met. Only the first call does anything; later ones return what it returned.
+func (h *Host) Shutdown(ctx context.Context) error {
+	h.shutdown.Do(func() { h.ended = h.takeDown(ctx) })
+	return h.ended
+}
+
+// takeDown is open reversed, one line and one reason each. Each part may be
+// missing, when New failed half-way.
+func (h *Host) takeDown(ctx context.Context) error {
+	var errs []error
+	note := func(what string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", what, err))
+		}
+	}
+	if h.listener != nil { // no new requests; those under way are answered
+		note("http server", h.server.Shutdown(ctx))
+		note("listener", ignoreClosed(h.listener.Close()))
+	}
+	if h.queue != nil { // no new tries; accepted events stay in the store
+		note("queue", h.queue.Shutdown(ctx))
+	}
+	if h.pool != nil { // the last platform events, then SHUTDOWN to extensions
+		note("environments", h.pool.Shutdown(ctx))
+	}
+	if h.publisher != nil { // no environment needs a module any more
+		note("publisher", h.publisher.Shutdown(ctx))
+	}
+	if h.engine != nil { // no module is left
+		note("sandbox", h.engine.Close(ctx))
+	}
+	if h.bus != nil { // nobody publishes any more
+		h.bus.Close()
+	}
+	if h.store != nil { // nobody writes any more
+		note("store", h.store.Close())
+	}
+	if h.traces != nil { // the last spans have ended
+		note("traces", h.traces.Shutdown(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
