@@ -43,10 +43,10 @@ type extension struct {
 	events []extapi.EventType
 	failed *ExtensionError
 
-	polled   bool           // has called next
-	waiting  bool           // a next call waits
-	sending  bool           // an event is on its way out
-	queue    []extapi.Event // not handed out: at most an INVOKE and a SHUTDOWN
+	polled  bool           // has called next
+	waiting bool           // a next call waits
+	sending bool           // an event is on its way out
+	queue   []extapi.Event // not handed out: at most an INVOKE and a SHUTDOWN
 
 	deliveries []*delivery
 }
