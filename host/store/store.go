@@ -26,6 +26,9 @@ var ErrInUse = errors.New("in use by another process")
 // ErrClosed answers every call after [Store.Close].
 var ErrClosed = errors.New("store is closed")
 
+// ErrDamaged tells that the data file is not whole.
+var ErrDamaged = errors.New("data file is damaged")
+
 // Options tune a store; the zero value is meant for production.
 type Options struct {
 	// LockTimeout is how long Open waits for another process to let go of the
@@ -56,7 +59,8 @@ type Store struct {
 
 // Open opens or creates the file at path (mode 0600, its folder 0700) and
 // starts the writer goroutine, which [Store.Close] ends. A file that another
-// process holds is refused with [ErrInUse].
+// process holds is refused with [ErrInUse], one that is cut off or is something
+// else with [ErrDamaged].
 func Open(path string, opts Options) (*Store, error) {
 	if opts.LockTimeout <= 0 {
 		opts.LockTimeout = 500 * time.Millisecond
@@ -67,6 +71,9 @@ func Open(path string, opts Options) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	if err := checkLength(path, opts.LockTimeout); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:         opts.LockTimeout,
 		InitialMmapSize: mmapBytes,
@@ -75,11 +82,8 @@ func Open(path string, opts Options) (*Store, error) {
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
 	})
-	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, fmt.Errorf("open store: %s is %w", path, ErrInUse)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return nil, fmt.Errorf("open store: %w", explain(path, err))
 	}
 	if err := SyncDir(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), db.Close())
@@ -92,6 +96,44 @@ func Open(path string, opts Options) (*Store, error) {
 	}
 	go s.write()
 	return s, nil
+}
+
+// checkLength refuses a file that was cut off. bbolt maps the file and would end
+// the process on touching a page behind its end, and it touches all of them to
+// find the free ones; opened read-only it does not.
+func checkLength(path string, lockTimeout time.Duration) (err error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil // to be created
+	}
+	if err != nil {
+		return err
+	}
+	if least := 2 * int64(os.Getpagesize()); info.Size() < least {
+		return fmt.Errorf("%w: %s has %d bytes, the least is %d", ErrDamaged, path, info.Size(), least)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: lockTimeout})
+	if err != nil {
+		return explain(path, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.View(func(tx *bbolt.Tx) error {
+		if info.Size() < tx.Size() {
+			return fmt.Errorf("%w: %s has %d bytes, its last commit needs %d", ErrDamaged, path, info.Size(), tx.Size())
+		}
+		return nil
+	})
+}
+
+// explain words the errors of opening that an operator meets.
+func explain(path string, err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return fmt.Errorf("%s is %w", path, ErrInUse)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // SyncDir makes the names in a folder durable: a created or renamed file

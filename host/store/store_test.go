@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -297,8 +298,50 @@ func TestOpenRefusesAForeignFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("not a database, but long enough to look at"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := Open(path, Options{}); err == nil {
-		s.Close()
-		t.Error("a foreign file was accepted")
+	if _, err := Open(path, Options{}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a foreign file: %v, want %v", err, ErrDamaged)
+	}
+}
+
+// TestOpenRefusesACutFile: touching a page that is gone would end the process.
+func TestOpenRefusesACutFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lambent.db")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(context.Background(), func(tx *bbolt.Tx) error {
+		for i := range 100 {
+			if err := put(fmt.Sprint(i), strings.Repeat("x", 5000))(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var used int64
+	if err := s.View(func(tx *bbolt.Tx) error { used = tx.Size(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, used); err != nil { // only unused pages are lost
+		t.Fatal(err)
+	}
+	if s, err = Open(path, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int64{used - 1, used / 2, 20_000, 5000, 100} {
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path, Options{}); !errors.Is(err, ErrDamaged) {
+			t.Errorf("file of %d bytes cut to %d: %v, want %v", used, size, err, ErrDamaged)
+		}
 	}
 }
