@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/lambent-host/lambent/abi/gobuild"
 )
@@ -98,5 +99,29 @@ func TestCancelled(t *testing.T) {
 	}
 	if _, err := Build(ctx, opts); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestInterrupted ends the go command in the middle of its work, which an empty
+// build cache makes long, and looks for what it leaves behind.
+func TestInterrupted(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	t.Setenv("GOCACHE", t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	begun := time.Now()
+	_, err := Build(ctx, Options{Dir: module(t, handlerSource), Out: filepath.Join(t.TempDir(), "x")})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(begun); took > 15*time.Second {
+		t.Errorf("it took %v to end", took)
+	}
+	left, _ := os.ReadDir(temp)
+	for _, entry := range left {
+		if strings.HasPrefix(entry.Name(), "lambent-") || strings.HasPrefix(entry.Name(), "go-build") {
+			t.Errorf("%s was left behind", entry.Name())
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -38,7 +39,9 @@ type program struct {
 func (b *builder) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = b.dir
-	cmd.Env = append(b.Env[:len(b.Env):len(b.Env)], "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	interruptible(cmd)
+	cmd.WaitDelay = 10 * time.Second // then it is killed
+	cmd.Env = append(b.Env[:len(b.Env):len(b.Env)], "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOTMPDIR="+b.temp)
 	return cmd
 }
 
