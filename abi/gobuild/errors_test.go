@@ -23,6 +23,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"library":      {module(t, "package lib\n"), []string{"package lib is not a main package"}},
 		"no folder":    {filepath.Join(t.TempDir(), "absent"), []string{"absent", "no such file"}},
+		"a file":       {filepath.Join(unsummed, "main.go"), []string{"main.go is not a folder"}},
 		"empty folder": {t.TempDir(), []string{"go.mod"}},
 		"wrong type":   {module(t, "package main\n\nfunc main() { var n int = \"one\" }\n"), []string{"main.go:3", "does not compile"}},
 		"wrong handler program": {

@@ -122,6 +122,13 @@ func Build(ctx context.Context, opts Options) (Report, error) {
 	if b.dir, err = filepath.Abs(opts.Dir); err != nil {
 		return Report{}, fmt.Errorf("build: %w", err)
 	}
+	info, err := os.Stat(b.dir)
+	switch {
+	case err != nil:
+		return Report{}, fmt.Errorf("build: %w", err)
+	case !info.IsDir():
+		return Report{}, fmt.Errorf("build: %s is not a folder; name the one of the main package", b.dir)
+	}
 	return b.build(ctx)
 }
 

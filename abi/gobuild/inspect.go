@@ -63,7 +63,7 @@ func (b *builder) run(ctx context.Context, step string, args ...string) ([]byte,
 	case errors.As(err, &exit):
 		return nil, &Error{b.dir, step, strings.TrimSpace(stderr.String())}
 	}
-	return nil, fmt.Errorf("build: %s: %w", step, err) // the folder does not exist, for one
+	return nil, fmt.Errorf("build: %s: %w", step, err)
 }
 
 func (b *builder) toolchain(ctx context.Context) (toolchain, error) {
