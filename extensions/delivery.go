@@ -19,7 +19,7 @@ const (
 
 // Retries of a batch that was refused.
 const (
-	retryBudget  = 10 * time.Second // then the batch is lost, and told as dropped
+	retryBudget  = 10 * time.Second
 	retryFirst   = 25 * time.Millisecond
 	retryLongest = time.Second
 )
@@ -34,8 +34,9 @@ type delivery struct {
 	sub  *telemetry.Subscription
 	send sender
 	// gate waits until the extension has its INVOKE.
-	gate func(ctx context.Context) error
-	log  zerolog.Logger
+	gate        func(ctx context.Context) error
+	log         zerolog.Logger
+	retryBudget time.Duration // then a batch is lost, and told as dropped
 
 	flushes chan chan struct{}
 	done    chan struct{}
@@ -56,7 +57,9 @@ func (s *Set) newDelivery(x *extension, cfg extapi.Subscription) *delivery {
 		gate: func(ctx context.Context) error {
 			return s.await(ctx, func() (bool, error) { return !x.invokePending() || s.stopping, nil })
 		},
-		log:     s.log.With().Str("extension", x.name).Logger(),
+		log:         s.log.With().Str("extension", x.name).Logger(),
+		retryBudget: retryBudget,
+
 		flushes: make(chan chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -162,7 +165,7 @@ func (d *delivery) post(ctx context.Context) {
 	}
 	batch, size := d.batch, d.bytes
 	d.batch, d.bytes = nil, 0
-	limited, cancel := context.WithTimeout(ctx, retryBudget)
+	limited, cancel := context.WithTimeout(ctx, d.retryBudget)
 	defer cancel()
 	pause := retryFirst
 	for {

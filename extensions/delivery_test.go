@@ -2,6 +2,8 @@ package extensions
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/sdk"
@@ -308,4 +312,98 @@ func TestSubscriptionsClose(t *testing.T) {
 	}
 	s.shutdown(0)
 	<-polled
+}
+
+func TestSubscriptionsAreBounded(t *testing.T) {
+	k := newSink(t, ok)
+	req := k.request(telemetry.CategoryPlatform)
+	s, c := subscribe(t, req)
+	var err error
+	n := 1
+	for ; err == nil && n < 100; n++ {
+		items := extapi.MinItems + n // another subscription each time
+		req.Buffering.MaxItems = &items
+		err = c.Subscribe(s.ctx(), req)
+	}
+	var refused *extapi.Error
+	if !errors.As(err, &refused) || refused.Type != extapi.ErrValidation || n-1 != maxSubscriptions {
+		t.Errorf("after %d subscriptions: %v", n-1, err)
+	}
+}
+
+// TestUndeliverableIsCounted gives a batch up and tells the subscriber of it
+// with the next one.
+func TestUndeliverableIsCounted(t *testing.T) {
+	bus := telemetry.NewBus()
+	defer bus.Close()
+	stream := bus.Open(telemetry.Source{})
+	broken := errors.New("refused")
+	send := &scripted{errs: []error{broken, nil}}
+	d := &delivery{
+		cfg:         extapi.Subscription{Schema: telemetry.Schema20221213, Buffering: extapi.Buffering{MaxItems: 1000, MaxBytes: 262144}},
+		sub:         stream.Subscribe(telemetry.SubscriptionConfig{}),
+		send:        send,
+		log:         zerolog.Nop(),
+		retryBudget: time.Millisecond,
+	}
+	stream.Publish(telemetry.TypeFunction, "lost")
+	d.collect(t.Context())
+	d.post(t.Context())
+	stream.Publish(telemetry.TypeFunction, "kept")
+	d.collect(t.Context())
+	d.post(t.Context())
+	if len(send.batches) != 2 || !strings.Contains(send.batches[1], `"droppedRecords":1`) || !strings.Contains(send.batches[1], "kept") {
+		t.Errorf("batches %q", send.batches)
+	}
+}
+
+// scripted is a sender that fails as told.
+type scripted struct {
+	errs    []error
+	batches []string
+}
+
+func (s *scripted) send(_ context.Context, batch [][]byte) error {
+	err := s.errs[0]
+	s.errs = s.errs[1:]
+	s.batches = append(s.batches, string(bytes.Join(batch, []byte("\n"))))
+	return err
+}
+
+func (s *scripted) close() {}
+
+// TestBatchesLeaveByItemsAndBytes holds both bounds; the timer never fires.
+func TestBatchesLeaveByItemsAndBytes(t *testing.T) {
+	bus := telemetry.NewBus()
+	defer bus.Close()
+	stream := bus.Open(telemetry.Source{})
+	for _, test := range []struct {
+		lines, size int
+		want        []int // events in each batch
+	}{
+		{2500, 1, []int{1000, 1000}},
+		{5, 100_000, []int{2, 2}},
+		{1, 300_000, []int{1}},
+	} {
+		send := &scripted{errs: make([]error, 10)}
+		d := &delivery{
+			cfg:         extapi.Subscription{Schema: telemetry.Schema20221213, Buffering: extapi.Buffering{MaxItems: 1000, MaxBytes: 262144}},
+			sub:         stream.Subscribe(telemetry.SubscriptionConfig{}),
+			send:        send,
+			retryBudget: time.Second,
+		}
+		stream.Seal()
+		for range test.lines {
+			stream.Publish(telemetry.TypeFunction, strings.Repeat("x", test.size))
+		}
+		d.collect(t.Context())
+		d.sub.Close()
+		var got []int
+		for _, batch := range send.batches {
+			got = append(got, strings.Count(batch, "\n")+1)
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%d lines of %d bytes: batches %v, want %v", test.lines, test.size, got, test.want)
+		}
+	}
 }

@@ -190,23 +190,12 @@ func TestChildrenDieToo(t *testing.T) {
 		})
 		s.shutdown(budget)
 		deadline := time.Now().Add(limit)
-		for alive(child) {
+		for actors.Alive(child) {
 			if time.Now().After(deadline) {
 				t.Fatalf("budget %v: process %d is still there", budget, child)
 			}
 		}
 	}
-}
-
-// alive tells whether a process runs; one that only waits to be reaped by the
-// system does not.
-func alive(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, after, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
 func TestDiscover(t *testing.T) {

@@ -196,3 +196,24 @@ func TestEventsOnTheWire(t *testing.T) {
 		}
 	}
 }
+
+// TestUnsentEventIsKept has the write of an event fail.
+func TestUnsentEventIsKept(t *testing.T) {
+	s := started(t, "good")
+	s.internal("in", extapi.Invoke)
+	id := s.set.all[1].id
+	s.set.Invoke(InvokeEvent{RequestID: "r1", Deadline: time.Now()})
+	broken := errors.New("broken pipe")
+	err := registry{s.set}.Next(s.ctx(), id, func(extapi.Event) error { return broken })
+	if !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+	var got extapi.Event
+	err = registry{s.set}.Next(s.ctx(), id, func(ev extapi.Event) error {
+		got = ev
+		return nil
+	})
+	if err != nil || got.RequestID != "r1" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}

@@ -6,9 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +26,9 @@ import (
 
 func TestMain(m *testing.M) {
 	actors.Play()
+	if dir := os.Getenv(envHost); dir != "" {
+		playHost(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -205,5 +210,54 @@ func TestExecutableIsPlaced(t *testing.T) {
 	_, err := Drive(context.Background(), Scenario{Executables: []string{"a/same", "b/same"}})
 	if err == nil {
 		t.Error("two extensions of one name were placed")
+	}
+}
+
+// envHost makes the test binary a host of the extensions in the folder it names.
+const envHost = "LAMBENT_TEST_HOST"
+
+// playHost runs the extensions and copies what they write until it is killed.
+func playHost(dir string) {
+	stream := telemetry.NewBus().Open(telemetry.Source{})
+	sub := stream.Subscribe(telemetry.SubscriptionConfig{Categories: []telemetry.Category{telemetry.CategoryExtension}})
+	_, err := extensions.Start(context.Background(), extensions.Config{Dir: dir, Env: []string{actors.Env}, Stream: stream})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	for {
+		ev, _ := sub.Next(context.Background())
+		fmt.Println(ev.Record)
+	}
+}
+
+// TestKilledHost has the host die without a chance to clean up: its extensions
+// die with it.
+func TestKilledHost(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ties the life of a process to its parent's")
+	}
+	host := exec.Command(os.Args[0])
+	host.Env = []string{envHost + "=" + actors.Folder(t, "telling")}
+	out, err := host.StdoutPipe()
+	if err == nil {
+		err = host.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if n, err := fmt.Fscanf(out, "pid %d\n", &pid); n != 1 {
+		t.Errorf("the extension did not tell its process id: %v", err)
+	}
+	if !actors.Alive(pid) {
+		t.Error("the extension does not run")
+	}
+	_ = host.Process.Kill()
+	_ = host.Wait()
+	for deadline := time.Now().Add(limit); actors.Alive(pid); {
+		if time.Now().After(deadline) {
+			t.Fatalf("extension %d outlived its host", pid)
+		}
 	}
 }

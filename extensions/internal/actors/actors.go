@@ -57,8 +57,19 @@ func Folder(t testing.TB, names ...string) string {
 	return dir
 }
 
+// Alive tells whether a process runs; one that only waits to be reaped does not.
+func Alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
+}
+
 var parts = map[string]func(ctx context.Context, name string) error{
 	"good":      good,
+	"telling":   telling,
 	"observer":  observer,
 	"ignorant":  ignorant,
 	"crash":     func(context.Context, string) error { os.Exit(3); return nil },
@@ -79,6 +90,12 @@ var parts = map[string]func(ctx context.Context, name string) error{
 func good(ctx context.Context, name string) error {
 	nothing := func(context.Context, sdk.Event) error { return nil }
 	return sdk.Run(ctx, sdk.Config{Name: name, OnInvoke: nothing, OnShutdown: nothing})
+}
+
+// telling is good and tells its process id.
+func telling(ctx context.Context, name string) error {
+	fmt.Println("pid", os.Getpid())
+	return good(ctx, name)
 }
 
 // observer registers for SHUTDOWN alone.
