@@ -15,10 +15,12 @@ import (
 	"github.com/lambent-host/lambent/sandbox/meter"
 )
 
-// quantum is the fuel between two visits to the host, about a millisecond of
-// work. Less costs throughput, more lengthens the pauses of the garbage
-// collector and the overrun of a deadline.
-const quantum = 1_000_000
+// quantum is the fuel between two visits to the host: from 0.1 ms of Go's JSON
+// encoding to 0.6 ms of an empty loop, where it was measured. A visit takes a
+// third of a microsecond, so a larger quantum gains next to nothing, while
+// pauses of the garbage collector, the wait of other goroutines and the overrun
+// of a deadline grow with it.
+const quantum = 3_000_000
 
 // call is one call into a guest and the context that its host functions get.
 // It carries no values of the caller's context.

@@ -41,7 +41,6 @@ const (
 	opI64Add             = 0x7c
 	opI64Sub             = 0x7d
 	opI64Shl             = 0x86
-	opI64ShrU            = 0x88
 	opI64ExtendI32U      = 0xad
 	opLastPlain          = 0xc4 // i64.extend32_s
 	opRefNull            = 0xd0

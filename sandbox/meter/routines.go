@@ -4,8 +4,13 @@ package meter
 // fraction of a millisecond, page faults included.
 const chunkBytes = 1 << 20
 
-// bytesShift makes eight bytes of bulk work cost one unit of fuel.
-const bytesShift = 3
+// A byte of bulk work costs one unit of fuel, a table slot eight. What a byte
+// really costs is less when it is in a cache and more when its page is touched
+// for the first time.
+const (
+	bytesShift = 0
+	slotsShift = 3
+)
 
 // routineKind names a function that the rewriter adds to the module.
 type routineKind uint8
@@ -66,20 +71,20 @@ func (c *code) step(op byte, locals ...uint32) {
 	}
 }
 
-// pay takes local n, shifted right, from the fuel, and asks for more when none
-// is left. pay of a constant is the same with the length of a chunk.
+// pay takes local n, shifted left, from the fuel, and asks for more when none
+// is left; payChunk is the same for the length of a chunk.
 func (c *code) pay(n uint32, shift int64) {
 	c.index(opGlobalGet, c.rw.fuel)
 	c.get(n)
 	c.op(opI64ExtendI32U)
 	c.i64(shift)
-	c.op(opI64ShrU, opI64Sub)
+	c.op(opI64Shl, opI64Sub)
 	c.settle()
 }
 
 func (c *code) payChunk() {
 	c.index(opGlobalGet, c.rw.fuel)
-	c.i64(chunkBytes >> bytesShift)
+	c.i64(chunkBytes << bytesShift)
 	c.op(opI64Sub)
 	c.settle()
 }
@@ -147,7 +152,7 @@ func (rw *rewriter) routineBody(key routineKey) []byte {
 		c.get(0)
 	case routineSlots:
 		c.op(0)
-		c.pay(0, 0)
+		c.pay(0, slotsShift)
 		c.get(0)
 	}
 	c.op(opEnd)
