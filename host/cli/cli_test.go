@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"github.com/lambent-host/lambent/abi/gobuild/gobuildtest"
+	"github.com/lambent-host/lambent/host"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		removeProgram()
+		os.Exit(code)
+	}))
+}
+
+// result is what a command left behind.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// run runs one command as the program would.
+func run(t *testing.T, env []string, stdin string, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := Main(t.Context(), Process{
+		Args: args, Env: append(os.Environ(), env...), Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr,
+	})
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// startHost runs a host and returns the environment that leads to it.
+func startHost(t *testing.T) []string {
+	t.Helper()
+	cfg := host.DefaultConfig()
+	cfg.Listen, cfg.DataDir = "127.0.0.1:0", t.TempDir()
+	if cache, err := os.UserCacheDir(); err == nil {
+		cfg.CompileCacheDir = filepath.Join(cache, "lambent-test", "compiled")
+	}
+	h, err := host.New(t.Context(), cfg, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Start()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := h.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return []string{"LAMBENT_ENDPOINT=http://" + h.Addr()}
+}
+
+func TestAFunctionFromItsSourceToItsEnd(t *testing.T) {
+	env := startHost(t)
+	file := filepath.Join(t.TempDir(), "event.json")
+	if err := os.WriteFile(file, []byte(`{"name":"File"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		name           string
+		args           []string
+		stdin          string
+		code           int
+		stdout, stderr string // parts
+	}{
+		{"nothing there", []string{"list"}, "", exitOK, "NAME", ""},
+		{"deploy a folder", []string{"deploy", "hi", "../../functions/hello", "--env", "GREETING=Moin", "--timeout", "5"}, "", exitOK, "created hi: 128 MB, 5 s", "uploading"},
+		{"invoke", []string{"invoke", "hi", "--payload", `{"name":"Ada"}`}, "", exitOK, `"message":"Moin, Ada!"`, ""},
+		{"log", []string{"invoke", "hi", "--log"}, "", exitOK, "Moin, World!", "REPORT RequestId: "},
+		{"payload from a file", []string{"invoke", "hi", "--payload", "@" + file}, "", exitOK, "Moin, File!", ""},
+		{"payload from stdin", []string{"invoke", "hi", "--payload", "-"}, `{"name":"Stdin"}`, exitOK, "Moin, Stdin!", ""},
+		{"asynchronously", []string{"invoke", "hi", "--type", "Event"}, "", exitOK, "", "accepted: request "},
+		{"dry run", []string{"invoke", "hi", "--type", "DryRun"}, "", exitOK, "", "could be invoked"},
+		{"a function's error", []string{"invoke", "hi", "--payload", `{"fail":true}`}, "", exitError, `"errorType":"greetingError"`, "the function answered with an error"},
+		{"deploy again", []string{"deploy", "hi", "../../functions/hello", "--memory", "256"}, "", exitOK, "updated hi: 256 MB, 5 s", ""},
+		{"settings kept", []string{"invoke", "hi"}, "", exitOK, "Moin, World!", ""},
+		{"list", []string{"list"}, "", exitOK, "hi    256 MB", ""},
+		{"list as JSON", []string{"list", "--json"}, "", exitOK, `"FunctionName": "hi"`, ""},
+		{"delete", []string{"delete", "hi"}, "", exitOK, "deleted hi", ""},
+		{"gone", []string{"invoke", "hi"}, "", exitError, "", "ResourceNotFoundException"},
+	}
+	for _, s := range steps {
+		got := run(t, env, s.stdin, s.args...)
+		if got.code != s.code || !strings.Contains(got.stdout, s.stdout) || !strings.Contains(got.stderr, s.stderr) {
+			t.Errorf("%s: exit %d\nstdout: %s\nstderr: %s\nwant exit %d, stdout with %q, stderr with %q",
+				s.name, got.code, got.stdout, got.stderr, s.code, s.stdout, s.stderr)
+		}
+	}
+}
+
+func TestBareModulesAndCommandsAreDeployed(t *testing.T) {
+	env := startHost(t)
+	file := filepath.Join(t.TempDir(), "stdio.wasm")
+	if err := os.WriteFile(file, gobuildtest.Function(t, "stdio"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, env, "", "deploy", "stdio", file); got.code != exitOK {
+		t.Fatalf("deploy: %+v", got)
+	}
+	if got := run(t, env, "", "invoke", "stdio", "--payload", `{"a":1}`); got.code != exitOK || got.stdout == "" {
+		t.Errorf("invoke: %+v", got)
+	}
+}
+
+func TestWhatCannotBeDoneIsSaidClearly(t *testing.T) {
+	dir := t.TempDir()
+	notWasm := filepath.Join(dir, "text.wasm")
+	if err := os.WriteFile(notWasm, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	live := startHost(t)
+	nowhere := []string{"LAMBENT_ENDPOINT=http://127.0.0.1:1"}
+	cases := []struct {
+		name   string
+		env    []string
+		args   []string
+		code   int
+		stderr string
+	}{
+		{"unknown command", nil, []string{"frobnicate"}, exitUsage, "frobnicate"},
+		{"unknown flag", nil, []string{"list", "--colour"}, exitUsage, "--colour"},
+		{"argument missing", nil, []string{"deploy", "f"}, exitUsage, "FILE.wasm, FILE.zip or DIR is missing"},
+		{"argument too many", nil, []string{"list", "all"}, exitUsage, `"all" is one argument too many`},
+		{"environment without a value", nil, []string{"deploy", "f", notWasm, "--env", "NOVALUE"}, exitUsage, "NOVALUE"},
+		{"log level", nil, []string{"serve", "--data", dir, "--log-level", "loud"}, exitUsage, "--log-level"},
+		{"account", nil, []string{"serve", "--data", dir, "--account", "12"}, exitUsage, "AccountID"},
+		{"seam", nil, []string{"build", "--seam", "silk", dir}, exitUsage, "--seam"},
+		{"no host", nowhere, []string{"list"}, exitError, "no answer from the host"},
+		{"no file", live, []string{"deploy", "f", filepath.Join(dir, "missing.wasm")}, exitError, "missing.wasm"},
+		{"no module", live, []string{"deploy", "f", notWasm}, exitError, "unzip"},
+		{"payload is not JSON", live, []string{"invoke", "f", "--payload", "{"}, exitError, "InvalidRequestContentException"},
+		{"not a Go package", nil, []string{"build", "-o", filepath.Join(dir, "x.wasm"), dir}, exitError, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got := run(t, c.env, "", c.args...)
+			if got.code != c.code || !strings.Contains(got.stderr, c.stderr) {
+				t.Errorf("exit %d, stderr %q; want %d and %q", got.code, got.stderr, c.code, c.stderr)
+			}
+		})
+	}
+}
+
+func TestHelpAndCompletion(t *testing.T) {
+	help := run(t, nil, "", "help")
+	for _, command := range []string{"demo", "serve", "build", "deploy", "invoke", "list", "delete", "completion", "version"} {
+		if !strings.Contains(help.stdout, "\n  "+command+" ") {
+			t.Errorf("help does not list %s", command)
+		}
+		if got := run(t, nil, "", "help", command); got.code != exitOK || len(got.stdout) < 80 {
+			t.Errorf("help %s: %+v", command, got)
+		}
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if got := run(t, nil, "", "completion", shell); got.code != exitOK || !strings.Contains(got.stdout, "lambent") {
+			t.Errorf("completion for %s: exit %d, %d bytes", shell, got.code, len(got.stdout))
+		}
+	}
+	if got := run(t, nil, "", "version"); !strings.HasPrefix(got.stdout, "lambent ") {
+		t.Errorf("version: %+v", got)
+	}
+}

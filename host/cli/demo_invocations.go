@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lambent-host/lambent/host/client"
+	"github.com/lambent-host/lambent/host/lambdaapi"
+)
+
+// How many samples the comparison takes, and how long the demo waits for an
+// asynchronous event.
+const (
+	coldSamples   = 10
+	warmSamples   = 100
+	asyncPatience = 30 * time.Second
+)
+
+// invocations runs the function in every way there is to end.
+func (d *demo) invocations(ctx context.Context) error {
+	fmt.Fprintln(d.app.Stdout, "\nInvocations")
+	kinds := []struct {
+		what, payload, typ string
+		fails              bool
+	}{
+		{"cold: a new environment", `{"name":"cold"}`, "", false},
+		{"warm: the same environment", `{"name":"warm"}`, "", false},
+		{"asynchronous: accepted, runs later", `{"name":"later"}`, "Event", false},
+		{"with an error of the handler", `{"name":"nobody","fail":true}`, "", true},
+		{"past its timeout, in a busy loop", `{"name":"slow","spinMs":60000}`, "", true},
+	}
+	for _, k := range kinds {
+		began := time.Now()
+		out, err := d.client.Invoke(ctx, client.InvokeInput{Name: demoFunction, Type: k.typ, Payload: []byte(k.payload)})
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.what, err)
+		}
+		if failed := out.FunctionError != ""; failed != k.fails {
+			return fmt.Errorf("%s: the function answered %s", k.what, out.Payload)
+		}
+		took, answer := time.Since(began), string(out.Payload)
+		if k.typ == "Event" {
+			answer = "202, no body"
+			if err := d.awaitRun(ctx, out.RequestID); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(d.app.Stdout, "  %-36s %8.2f ms  %s\n", k.what, milliseconds(took), answer)
+	}
+	return nil
+}
+
+// awaitRun waits until the extension has heard that a request was run.
+func (d *demo) awaitRun(ctx context.Context, requestID string) error {
+	ctx, cancel := context.WithTimeout(ctx, asyncPatience)
+	defer cancel()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		entries, err := readTimeline(d.timeline)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(entries, func(e timelineEntry) bool {
+			return e.typ == "platform.runtimeDone" && e.record.RequestID == requestID
+		}) {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the asynchronous event did not run: %w", ctx.Err())
+		}
+	}
+}
+
+// compare measures cold against warm starts: over HTTP, the extension included,
+// one request at a time. Each cold start is the first request after a change of
+// configuration, which makes a new environment.
+func (d *demo) compare(ctx context.Context) error {
+	var cold, warm []time.Duration
+	err := d.app.step(fmt.Sprintf("measure %d cold and %d warm invocations", coldSamples, warmSamples), func() error {
+		for i := range coldSamples {
+			if err := d.renew(ctx, i); err != nil {
+				return err
+			}
+			if err := d.sample(ctx, &cold); err != nil {
+				return err
+			}
+			for range warmSamples / coldSamples {
+				if err := d.sample(ctx, &warm); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	base := quantile(warm, 0.5)
+	fmt.Fprintf(d.app.Stdout, "\n%-12s %6s %10s %10s %12s\n", "", "count", "p50", "p99", "p50 to warm")
+	for _, row := range []struct {
+		name    string
+		samples []time.Duration
+	}{{"cold", cold}, {"warm", warm}} {
+		p50 := quantile(row.samples, 0.5)
+		fmt.Fprintf(d.app.Stdout, "%-12s %6d %7.2f ms %7.2f ms %11.1fx\n", row.name, len(row.samples),
+			milliseconds(p50), milliseconds(quantile(row.samples, 0.99)), float64(p50)/float64(base))
+	}
+	return nil
+}
+
+// renew changes the function's configuration, so that the next request is cold.
+func (d *demo) renew(ctx context.Context, i int) error {
+	description := fmt.Sprintf("cold start %d", i+1)
+	_, err := d.client.UpdateFunctionConfiguration(ctx, demoFunction, &lambdaapi.UpdateFunctionConfigurationRequest{
+		FunctionSettings: lambdaapi.FunctionSettings{Description: &description},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = d.client.WaitUpdated(ctx, demoFunction)
+	return err
+}
+
+func (d *demo) sample(ctx context.Context, into *[]time.Duration) error {
+	began := time.Now()
+	out, err := d.client.Invoke(ctx, client.InvokeInput{Name: demoFunction, Payload: []byte(`{"name":"x"}`)})
+	if err != nil {
+		return err
+	}
+	if out.FunctionError != "" {
+		return fmt.Errorf("the function answered %s", out.Payload)
+	}
+	*into = append(*into, time.Since(began))
+	return nil
+}
+
+// quantile is the smallest sample that at least a share q of all do not exceed.
+func quantile(samples []time.Duration, q float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(samples))
+	index := int(q*float64(len(sorted))+0.999999) - 1
+	return sorted[min(max(index, 0), len(sorted)-1)]
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/lambent-host/lambent/host"
+)
+
+const aboutServe = `Serve runs a host until it gets SIGINT or SIGTERM, and then ends cleanly:
+running invocations are waited for, accepted events stay in the queue.
+
+The host trusts whoever can reach it: request signatures are not verified. Keep
+it on loopback, or behind something that knows who is calling.
+
+Traces are exported as the standard OTEL_ variables say, for example
+OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318.`
+
+func (a *app) serveCommand() *cobra.Command {
+	cfg := host.DefaultConfig()
+	level := "info"
+	cmd := &cobra.Command{
+		Use:     "serve",
+		Short:   "Run a host",
+		Long:    aboutServe,
+		Example: "  lambent serve --data ./lambent-data --extensions ./extensions",
+		Args:    positional(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLogger(a.Stderr, level)
+			if err != nil {
+				return err
+			}
+			cfg.Env, cfg.Version = a.Env, version()
+			if err := cfg.Validate(); err != nil {
+				return &usageError{err}
+			}
+			h, err := host.New(cmd.Context(), cfg, log)
+			if err != nil {
+				return err
+			}
+			return h.Run(cmd.Context())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&cfg.Listen, "listen", cfg.Listen, "address of the HTTP API; port 0 takes a free one")
+	flags.StringVar(&cfg.DataDir, "data", "lambent-data", "folder of functions, code, queue and compiled modules")
+	flags.StringVar(&cfg.ExtensionsDir, "extensions", "", "folder of extension executables (default none)")
+	flags.StringVar(&cfg.Region, "region", cfg.Region, "region in ARNs")
+	flags.StringVar(&cfg.AccountID, "account", cfg.AccountID, "account id in ARNs, twelve digits")
+	flags.IntVar(&cfg.ConcurrencyLimit, "concurrency", cfg.ConcurrencyLimit, "how many invocations may run at a time")
+	flags.DurationVar(&cfg.EnvironmentIdle, "idle", cfg.EnvironmentIdle, "how long an environment stays warm without an invocation")
+	flags.DurationVar(&cfg.ShutdownTimeout, "shutdown-timeout", cfg.ShutdownTimeout, "how long the end may take")
+	flags.StringVar(&level, "log-level", level, "trace, debug, info, warn or error")
+	return cmd
+}
+
+// newLogger writes for a person on a terminal, JSON lines otherwise.
+func newLogger(w io.Writer, level string) (zerolog.Logger, error) {
+	parsed, err := zerolog.ParseLevel(level)
+	if err != nil || level == "" {
+		return zerolog.Nop(), usagef("--log-level: %q is not one of trace, debug, info, warn, error", level)
+	}
+	if isTerminal(w) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(w).Level(parsed).With().Timestamp().Logger(), nil
+}
+
+// size prints bytes for a person.
+func size(bytes int64) string {
+	switch {
+	case bytes >= 1<<20:
+		return fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
+	case bytes >= 1<<10:
+		return fmt.Sprintf("%.1f KB", float64(bytes)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", bytes)
+}
