@@ -48,6 +48,10 @@ const (
 // moduleIdle is how long a compiled module without an environment stays in memory.
 const moduleIdle = 15 * time.Minute
 
+// asyncWorkers is how many queued events run at a time, where the account's
+// concurrency allows it.
+const asyncWorkers = 64
+
 // Host is a function host. Make one with [New], then call [Host.Run]; or serve
 // with Start and end with Shutdown.
 type Host struct {
@@ -117,7 +121,10 @@ func (h *Host) open(ctx context.Context) error {
 		Resolver: functions, Admission: admission.New(cfg.ConcurrencyLimit), Environments: h.pool,
 		Tracer: h.traces.Tracer(), Dice: rand.Float64, Now: time.Now,
 	})
-	if h.queue, err = async.Open(h.store, invoker, async.Config{RetryDelays: cfg.RetryDelays}, h.log); err != nil {
+	if h.queue, err = async.Open(h.store, invoker, async.Config{
+		RetryDelays: cfg.RetryDelays,
+		Workers:     min(asyncWorkers, cfg.ConcurrencyLimit), // more would only throttle each other
+	}, h.log); err != nil {
 		return err
 	}
 	h.server = &http.Server{
