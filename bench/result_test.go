@@ -1,0 +1,224 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/lambent-host/lambent/bench/ceiling"
+	"github.com/lambent-host/lambent/host/lambdaapi"
+)
+
+func TestPercentileIsNearestRank(t *testing.T) {
+	ten := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	for _, c := range []struct {
+		of   []float64
+		p    float64
+		want float64
+	}{
+		{nil, 50, 0},
+		{[]float64{7}, 1, 7},
+		{[]float64{7}, 100, 7},
+		{ten, 50, 5},
+		{ten, 51, 6},
+		{ten, 90, 9},
+		{ten, 99, 10},
+		{ten, 100, 10},
+		{ten, 0.001, 1},
+	} {
+		if got := percentile(c.of, c.p); got != c.want {
+			t.Errorf("percentile %v of %v is %v, want %v", c.p, c.of, got, c.want)
+		}
+	}
+}
+
+// The definition: at least p percent of the values do not exceed the
+// percentile, and with the next smaller value fewer would not.
+func TestPercentileHoldsItsDefinition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		values := rapid.SliceOfN(rapid.Float64Range(0, 100), 1, 60).Draw(t, "values")
+		p := rapid.Float64Range(0.1, 100).Draw(t, "p")
+		slices.Sort(values)
+		got := percentile(values, p)
+		upTo, below := 0, 0
+		for _, v := range values {
+			if v <= got {
+				upTo++
+			}
+			if v < got {
+				below++
+			}
+		}
+		need := p / 100 * float64(len(values))
+		if float64(upTo) < need-1e-9 || float64(below) >= need+1e-9 {
+			t.Fatalf("percentile %v of %v is %v: %d values up to it, %d below, %v needed", p, values, got, upTo, below, need)
+		}
+	})
+}
+
+func TestSpreadIsMedianAndRange(t *testing.T) {
+	for _, c := range []struct {
+		of   []float64
+		want Spread
+	}{
+		{[]float64{3}, Spread{3, 3, 3}},
+		{[]float64{9, 1}, Spread{5, 1, 9}},
+		{[]float64{9, 1, 2}, Spread{2, 1, 9}},
+		{[]float64{4, 3, 2, 1}, Spread{2.5, 1, 4}},
+	} {
+		before := slices.Clone(c.of)
+		if got := spreadOf(c.of); got != c.want {
+			t.Errorf("spread of %v is %v, want %v", c.of, got, c.want)
+		}
+		if !slices.Equal(before, c.of) {
+			t.Errorf("the values were reordered: %v", c.of)
+		}
+	}
+}
+
+func TestMergeKeepsEveryLatencyInOrder(t *testing.T) {
+	got := merge([]Result{newResult([]time.Duration{5, 1}, 6), newResult([]time.Duration{3}, 4)})
+	if !slices.Equal(got.Latencies, []time.Duration{1, 3, 5}) || got.Elapsed != 10 {
+		t.Errorf("merged to %+v", got)
+	}
+}
+
+// Ratios are made within rounds: a machine that is twice as slow in one round
+// changes none.
+func TestRatiosAreMadeWithinARound(t *testing.T) {
+	round := func(d time.Duration) Result { return newResult([]time.Duration{d, d}, 2*d) }
+	rounds := map[string][]Result{
+		Cold: {round(20 * time.Millisecond), round(40 * time.Millisecond)}, Warm: {round(2 * time.Millisecond), round(4 * time.Millisecond)},
+		Ceiling:    {round(time.Millisecond), round(2 * time.Millisecond)},
+		WarmLoaded: {round(8), round(8)}, CeilingLoaded: {round(4), round(2)},
+	}
+	var r Report
+	r.summarize([]scenario{{name: Cold, concurrency: 1}, {name: Warm, concurrency: 1}}, rounds)
+	want := map[string]Spread{
+		"cold/warm p50": {10, 10, 10}, "cold/warm p99": {10, 10, 10},
+		"warm/ceiling p50": {2, 2, 2}, "warm/ceiling requests per second": {0.5, 0.5, 0.5},
+		"warm, loaded/ceiling, loaded p99": {3, 2, 4},
+	}
+	for _, x := range r.Ratios {
+		name := x.Of + "/" + x.To + " " + x.Figure
+		if w, ok := want[name]; ok && x.Spread != w {
+			t.Errorf("%s is %v, want %v", name, x.Spread, w)
+		}
+		delete(want, name)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
+	}
+	if r.Rows[0].PerSecond != nil || r.Rows[1].PerSecond == nil {
+		t.Error("cold requests have no throughput, warm ones have")
+	}
+}
+
+func TestConfigFaultsAreListedByField(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Errorf("the default is refused: %v", err)
+	}
+	err := Config{Warmup: -1, Concurrency: 1 << 20}.Validate()
+	if err == nil {
+		t.Fatal("nothing is wrong with it")
+	}
+	for _, field := range []string{"Rounds", "Requests", "Cold", "Warmup", "Concurrency", "MemoryMB", "Limit"} {
+		if !strings.Contains(err.Error(), field+": ") {
+			t.Errorf("%q does not name %s", err, field)
+		}
+	}
+	big := DefaultConfig()
+	big.Rounds, big.Requests = maxRounds, maxRequests
+	if err := big.Validate(); err == nil {
+		t.Error("a billion requests were accepted")
+	}
+	if _, err := Run(t.Context(), Config{}, nil); err == nil {
+		t.Error("Run takes a configuration that Validate refuses")
+	}
+}
+
+func TestCheckCold(t *testing.T) {
+	log := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	const report = "REPORT RequestId: r\tDuration: 1.00 ms\tBilled Duration: 1 ms"
+	if err := checkCold(log(report + "\tInit Duration: 3.00 ms\n")); err != nil {
+		t.Errorf("a cold start is not seen: %v", err)
+	}
+	if err := checkCold(log(report)); !errors.Is(err, errNotCold) {
+		t.Errorf("a warm invocation passes: %v", err)
+	}
+	if err := checkCold("?"); err == nil {
+		t.Error("a log that is not base64 passes")
+	}
+}
+
+// A server that stalls, fails or answers something else must not become a figure.
+func TestLoadRefusesAnswersThatAreNotWhatTheyShouldBe(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"status": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
+		"function error": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(lambdaapi.HeaderFunctionError, "Unhandled")
+		},
+		"other bytes": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("no")) },
+		"cut off": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "9")
+			_, _ = w.Write([]byte("yes"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(handler)
+			defer server.Close()
+			_, err := RunLoad(t.Context(), LoadConfig{URL: server.URL, Want: []byte("yes"), Requests: 20, Concurrency: 3})
+			if err == nil {
+				t.Fatal("it was measured")
+			}
+		})
+	}
+}
+
+func TestLoadCountsItsRequestsAndEndsWithItsContext(t *testing.T) {
+	server, err := ceiling.Start(t.Context(), []byte("yes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	cfg := LoadConfig{URL: server.URL(), Payload: []byte("{}"), Want: []byte("yes"), Warmup: 5, Requests: 40, Concurrency: 4}
+	r, err := RunLoad(t.Context(), cfg)
+	if err != nil || len(r.Latencies) != 40 || r.PerSecond() <= 0 || r.Percentile(1) <= 0 {
+		t.Fatalf("%d latencies, %v per second, error %v", len(r.Latencies), r.PerSecond(), err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := RunLoad(ended, cfg); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want that of the context", err)
+	}
+}
+
+func TestPayloadIsAKilobyteOfJSON(t *testing.T) {
+	payload := order()
+	if !json.Valid(payload) || len(payload) < 900 || len(payload) > 1200 || !bytes.Equal(payload, order()) {
+		t.Errorf("%d bytes: %s", len(payload), payload)
+	}
+}
+
+func TestCPUModel(t *testing.T) {
+	const two = "processor\t: 0\nmodel name\t: Fast One @ 3 GHz\n\nprocessor\t: 1\nmodel name\t: Other\n"
+	if got := cpuModel([]byte(two)); got != "Fast One @ 3 GHz" {
+		t.Errorf("got %q", got)
+	}
+	if got := cpuModel([]byte("Hardware\t: X")); got != "" {
+		t.Errorf("got %q where there is none", got)
+	}
+	if got := firstFields("0.1 0.2 0.3 1/200 77", 3); got != "0.1 0.2 0.3" {
+		t.Errorf("load average %q", got)
+	}
+}
