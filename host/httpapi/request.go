@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/lambent-host/lambent/host/lambdaapi"
 )
@@ -42,8 +44,12 @@ const maxDrain = lambdaapi.MaxCreateRequestBytes
 // errTooLarge tells that a body is over its limit.
 var errTooLarge = errors.New("body too large")
 
-// read reads the body, at most limit bytes; errTooLarge if there is more.
+// read reads the body, at most limit bytes; errTooLarge if there is more. A body
+// of another kind than JSON is refused.
 func (r *request) read(limit int64) ([]byte, error) {
+	if r.length != 0 && !readable(r.header.Get("Content-Type")) {
+		return nil, lambdaapi.Errorf(lambdaapi.CodeUnsupportedMediaType, "The content type %q is not supported, send application/json", shown(r.header.Get("Content-Type")))
+	}
 	if r.length > limit {
 		r.drain()
 		return nil, errTooLarge
@@ -57,6 +63,24 @@ func (r *request) read(limit int64) ([]byte, error) {
 		return nil, errTooLarge
 	}
 	return body, nil
+}
+
+// readable tells whether a content type may stand for JSON. Clients send none at
+// all, octet-stream or JSON for the same thing, and curl says "form" unless told
+// otherwise.
+func readable(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	switch kind {
+	case "application/json", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded":
+		return true
+	}
+	return strings.HasPrefix(kind, "application/x-amz-json") || strings.HasSuffix(kind, "+json")
 }
 
 // readAll is io.ReadAll that makes room once where the length is known. Room for

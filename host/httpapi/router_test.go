@@ -7,13 +7,19 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/lambent-host/lambent/host/admission"
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/deployment"
+	"github.com/lambent-host/lambent/host/invoke"
 	"github.com/lambent-host/lambent/host/lambdaapi"
 )
 
@@ -98,6 +104,68 @@ func TestHealth(t *testing.T) {
 	if r := f.expect(200, "GET", "/lambent/healthz", ""); r.body != "ok" || r.header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("%q as %s", r.body, r.header.Get("Content-Type"))
 	}
+}
+
+func TestWebPagesOfOthersAreRefused(t *testing.T) {
+	f := start(t)
+	for _, header := range []string{"Origin: https://example.com", "Sec-Fetch-Site: cross-site", "Origin: null"} {
+		f.refused(403, "AccessDeniedException", "another origin", "POST", base, createBody("f", wasmA, ""), header)
+	}
+	if got := f.expect(200, "GET", base, "", "Sec-Fetch-Site: cross-site").body; got != `{"Functions":[]}` {
+		t.Errorf("a web page made %s", got)
+	}
+	f.expect(201, "POST", base, createBody("f", wasmA, ""), "Origin: "+f.url)
+}
+
+func TestContentTypes(t *testing.T) {
+	f := start(t)
+	for _, kind := range []string{"text/xml", "multipart/form-data; boundary=x", "text/plain", "image/png", "not a type"} {
+		f.refused(415, "UnsupportedMediaTypeException", fmt.Sprintf("%q is not supported", kind), "POST", base, createBody("f", wasmA, ""), "Content-Type: "+kind)
+		f.refused(415, "UnsupportedMediaTypeException", "application/json", "POST", base+"/f/invocations", "{}", "Content-Type: "+kind)
+	}
+	f.expect(200, "POST", base+"/f/invocations", "", "Content-Type: text/plain") // no body has no type
+	f.expect(201, "POST", base, createBody("f", wasmA, ""), "Content-Type: application/json; charset=utf-8")
+}
+
+// spyTracer remembers the names of spans.
+type spyTracer struct {
+	noop.Tracer
+	names []string
+}
+
+func (s *spyTracer) Start(ctx context.Context, name string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	s.names = append(s.names, name)
+	return ctx, noop.Span{}
+}
+
+// Management operations have a span; an invocation's is made by package invoke,
+// under the trace that came in.
+func TestTraces(t *testing.T) {
+	f := start(t)
+	spy, got := &spyTracer{}, trace.SpanContext{}
+	handler := New(Config{
+		Catalogue: f.cat, Region: region, AccountID: account, Tracer: spy, Propagator: propagation.TraceContext{},
+		Invoker: invokerFunc(func(ctx context.Context) { got = trace.SpanContextFromContext(ctx) }),
+	})
+	for _, to := range []string{"GET " + base, "POST " + base + "/f/invocations", "DELETE " + base + "/f"} {
+		method, path, _ := strings.Cut(to, " ")
+		req := httptest.NewRequest(method, path, nil)
+		req.Header.Set("traceparent", "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01")
+		handler.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	if want := []string{"ListFunctions", "DeleteFunction"}; !slices.Equal(spy.names, want) {
+		t.Errorf("spans %v, want %v", spy.names, want)
+	}
+	if !got.IsRemote() || got.TraceID().String() != "5759e988bd862e3fe1be46a994272793" || !got.IsSampled() {
+		t.Errorf("the invocation's trace is %+v", got)
+	}
+}
+
+type invokerFunc func(ctx context.Context)
+
+func (i invokerFunc) Invoke(ctx context.Context, _ *invoke.Request) (*invoke.Outcome, error) {
+	i(ctx)
+	return &invoke.Outcome{}, nil
 }
 
 // endless is a body of any length.

@@ -1,6 +1,7 @@
 package lambdaapi
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -19,15 +20,26 @@ func (b *Blob) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
 	}
-	var plain []byte
-	if err := json.Unmarshal(data, &plain); err != nil {
-		var bad base64.CorruptInputError
-		if errors.As(err, &bad) {
-			return Errorf(CodeSerialization, "ZipFile is not valid base64 (at character %d)", int64(bad))
-		}
+	if data[0] != '"' {
 		return Errorf(CodeSerialization, "ZipFile must be a string in base64")
 	}
-	*b = plain
+	text := data[1 : len(data)-1]
+	if bytes.IndexByte(text, '\\') >= 0 { // some writers of JSON escape the slash
+		var plain string
+		if err := json.Unmarshal(data, &plain); err != nil {
+			return err
+		}
+		text = []byte(plain)
+	}
+	// Decoded where it lies: a package may have 50 MB.
+	plain := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Decode(plain, text)
+	if err != nil {
+		var bad base64.CorruptInputError
+		errors.As(err, &bad)
+		return Errorf(CodeSerialization, "ZipFile is not valid base64 (at character %d)", int64(bad))
+	}
+	*b = plain[:n]
 	return nil
 }
 

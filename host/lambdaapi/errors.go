@@ -20,6 +20,8 @@ const (
 	CodePrecondition          = "PreconditionFailedException"
 	CodeRequestTooLarge       = "RequestTooLargeException"
 	CodeEntityTooLarge        = "RequestEntityTooLargeException"
+	CodeUnsupportedMediaType  = "UnsupportedMediaTypeException"
+	CodeAccessDenied          = "AccessDeniedException"
 	CodeTooManyRequests       = "TooManyRequestsException"
 	CodeCodeSigningNotFound   = "CodeSigningConfigNotFoundException"
 	CodeService               = "ServiceException"
@@ -46,6 +48,8 @@ var forms = map[string]form{
 	CodePrecondition:          {status: http.StatusPreconditionFailed, member: "message"},
 	CodeRequestTooLarge:       {status: http.StatusRequestEntityTooLarge, member: "message"},
 	CodeEntityTooLarge:        {status: http.StatusRequestEntityTooLarge, member: "message", untyped: true},
+	CodeUnsupportedMediaType:  {status: http.StatusUnsupportedMediaType, member: "message"},
+	CodeAccessDenied:          {status: http.StatusForbidden, member: "Message", untyped: true},
 	CodeTooManyRequests:       {status: http.StatusTooManyRequests, member: "message"},
 	CodeCodeSigningNotFound:   {status: http.StatusNotFound, member: "Message"},
 	CodeService:               {status: http.StatusInternalServerError, member: "Message"},

@@ -28,6 +28,8 @@ func TestErrorForms(t *testing.T) {
 		{CodePrecondition, 412, []string{"Type", "message"}},
 		{CodeRequestTooLarge, 413, []string{"Type", "message"}},
 		{CodeEntityTooLarge, 413, []string{"message"}},
+		{CodeUnsupportedMediaType, 415, []string{"Type", "message"}},
+		{CodeAccessDenied, 403, []string{"Message"}},
 		{CodeTooManyRequests, 429, []string{"Type", "message"}},
 		{CodeCodeSigningNotFound, 404, []string{"Message", "Type"}},
 		{CodeService, 500, []string{"Message", "Type"}},

@@ -16,6 +16,7 @@ func with(members string) string {
 func TestCreateFunctionIsAccepted(t *testing.T) {
 	for _, body := range []string{
 		goodCreate,
+		strings.Replace(goodCreate, "AGFzbQ==", `AGFz\u0062Q==`, 1),
 		with(`"Environment":{"Variables":{"A":"b"}},"Tags":{"a":"b"},"Publish":true`),
 		with(`"SomethingNew":{"x":1}`), // members of later API versions are ignored
 		with(`"VpcConfig":{"SubnetIds":[],"SecurityGroupIds":[]},"Layers":[],"FileSystemConfigs":[]`),
