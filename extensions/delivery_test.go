@@ -244,6 +244,15 @@ func TestStuckSubscriber(t *testing.T) {
 	if took := time.Since(began); took > limit/2 {
 		t.Errorf("it took %v", took)
 	}
+	for _, x := range s.set.all {
+		for _, d := range x.deliveries {
+			select {
+			case <-d.done:
+			default:
+				t.Error("a delivery outlives the set")
+			}
+		}
+	}
 }
 
 func TestFlushedBeforeShutdown(t *testing.T) {

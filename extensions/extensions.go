@@ -227,7 +227,7 @@ func (s *Set) launchOne(path string, env []string) error {
 
 // observe is called with the lock.
 func (s *Set) observe(x *extension, what, detail string) {
-	s.log.Debug().Str("extension", x.name).Str("detail", detail).Msg("extension " + what)
+	s.log.Debug().Str("extension", x.name).Str("what", what).Str("detail", detail).Msg("extension activity")
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(Activity{At: time.Now(), Extension: x.name, What: what, Detail: detail})
 	}

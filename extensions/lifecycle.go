@@ -46,6 +46,9 @@ func (s *Set) Invoke(ev InvokeEvent) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.all) == 0 {
+		return
+	}
 	for _, x := range s.all {
 		if x.wants(extapi.Invoke) && !x.state.failed() {
 			x.queue = []extapi.Event{event}
@@ -128,6 +131,7 @@ func (s *Set) fail(x *extension, st state, typ, reason string) {
 	x.queue = nil
 	if x.failed == nil && !s.stopping {
 		x.failed = &ExtensionError{Name: x.name, Type: typ, Reason: reason}
+		s.log.Warn().Str("extension", x.name).Str("type", typ).Str("reason", reason).Msg("extension failed")
 	}
 	s.broadcast()
 }

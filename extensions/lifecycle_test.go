@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,6 +176,23 @@ func TestShutdownKills(t *testing.T) {
 			t.Errorf("it was given %v", took)
 		}
 	})
+}
+
+// TestShutdownWaits has a task and a connection end late.
+func TestShutdownWaits(t *testing.T) {
+	s := ready(t, "good")
+	var ended atomic.Int32
+	late := func() {
+		<-s.set.ctx.Done()
+		<-time.After(50 * time.Millisecond)
+		ended.Add(1)
+	}
+	s.set.tasks.Go(late)
+	s.set.conns.Go(late)
+	s.shutdown(limit)
+	if n := ended.Load(); n != 2 {
+		t.Errorf("%d of 2 had ended", n)
+	}
 }
 
 // TestChildrenDieToo has an extension leave a process behind that holds its

@@ -217,3 +217,36 @@ func TestUnsentEventIsKept(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+// TestCallerThatIsGone leaves the event for the next call.
+func TestCallerThatIsGone(t *testing.T) {
+	s := started(t, "good")
+	s.internal("in", extapi.Invoke)
+	id := s.set.all[1].id
+	s.set.Invoke(InvokeEvent{RequestID: "r1", Deadline: time.Now()})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := registry{s.set}.Next(ctx, id, func(extapi.Event) error {
+		t.Error("an event was handed to nobody")
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || len(s.set.all[1].queue) != 1 {
+		t.Errorf("error %v, %d events kept", err, len(s.set.all[1].queue))
+	}
+}
+
+// TestFirstFailureCounts has an extension end after it has reported an error.
+func TestFirstFailureCounts(t *testing.T) {
+	s := ready(t, "good")
+	x := s.set.all[0]
+	if err := (registry{s.set}).Fail(x.id, extapi.Failure{Phase: extapi.FailedExit, ErrorType: "Extension.Own"}); err != nil {
+		t.Fatal(err)
+	}
+	x.proc.kill()
+	<-x.proc.done
+	var failed *ExtensionError
+	err := s.set.AwaitIdle(s.ctx())
+	if !errors.As(err, &failed) || failed.Type != extapi.FatalExitError || failed.Reason != "Extension.Own" || x.state != stateExitError {
+		t.Errorf("error %v, state %s", err, x.state)
+	}
+}

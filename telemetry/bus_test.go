@@ -181,6 +181,20 @@ func TestBusSeesAllStreams(t *testing.T) {
 	}
 }
 
+// TestNothingAfterEnd has a publisher that still knows a subscription which has
+// just ended.
+func TestNothingAfterEnd(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	sub := bus.Subscribe(SubscriptionConfig{})
+	sub.end()
+	sub.offer(Event{Type: TypeFunction, Record: "late"})
+	expect(t, "ended", sub)
+	if !sub.Ended() {
+		t.Error("it has not ended")
+	}
+}
+
 // TestHammer has many publishers and a reader that is too slow: each event of
 // each publisher arrives in order or is counted.
 func TestHammer(t *testing.T) {

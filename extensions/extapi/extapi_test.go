@@ -182,3 +182,27 @@ func FuzzDecodeSubscription(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDecodeRegistration holds that a registration is refused with a shaped
+// error or asks for known events only.
+func FuzzDecodeRegistration(f *testing.F) {
+	f.Add("x", "accountId", []byte(`{"events":["INVOKE","SHUTDOWN"]}`))
+	f.Add("", "", []byte(`{"configurationKeys":[1]}`))
+	f.Fuzz(func(t *testing.T, name, features string, body []byte) {
+		reg, err := DecodeRegistration(http.Header{HeaderName: {name}, HeaderAcceptFeature: {features}}, body)
+		if err != nil {
+			if e := refusal(err); e.Status != http.StatusForbidden || e.Type == "" || e.Message == "" {
+				t.Fatalf("%q: %#v", body, err)
+			}
+			return
+		}
+		for _, event := range reg.Events {
+			if event != Invoke && event != Shutdown {
+				t.Fatalf("%q: %v", body, reg)
+			}
+		}
+		if reg.Name == "" {
+			t.Fatalf("%q was accepted without a name", body)
+		}
+	})
+}

@@ -3,8 +3,11 @@ package sdk_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -162,5 +165,36 @@ func TestListenerAnswers(t *testing.T) {
 	}
 	if err != nil || len(got) != 2 || got[1].Record != "a" {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestOneBatchAtATime(t *testing.T) {
+	const batches = 20
+	p := newPlatform(invoke, shutdown)
+	one := batch(telemetry.Event{Type: telemetry.TypeFunction, Record: "a"})
+	var inside, total atomic.Int32
+	err := run(t, p, sdk.Config{
+		OnInvoke: func(context.Context, sdk.Event) error {
+			var wg sync.WaitGroup
+			for range batches {
+				wg.Go(func() { p.deliver(one) })
+			}
+			wg.Wait()
+			return nil
+		},
+		OnTelemetry: func(context.Context, []telemetry.Event) error {
+			if inside.Add(1) != 1 {
+				t.Error("two batches at once")
+			}
+			for range 1000 {
+				runtime.Gosched() // let others in
+			}
+			inside.Add(-1)
+			total.Add(1)
+			return nil
+		},
+	})
+	if err != nil || total.Load() != batches {
+		t.Errorf("%d batches, %v", total.Load(), err)
 	}
 }

@@ -92,10 +92,14 @@ func good(ctx context.Context, name string) error {
 	return sdk.Run(ctx, sdk.Config{Name: name, OnInvoke: nothing, OnShutdown: nothing})
 }
 
-// telling is good and tells its process id.
+// telling tells its process id, registers, and does not end even if its host is
+// gone.
 func telling(ctx context.Context, name string) error {
 	fmt.Println("pid", os.Getpid())
-	return good(ctx, name)
+	if _, err := register(ctx, name); err != nil {
+		return err
+	}
+	select {}
 }
 
 // observer registers for SHUTDOWN alone.
