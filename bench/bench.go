@@ -51,6 +51,10 @@ type Config struct {
 	// Concurrency is the number of workers of the loaded scenarios. The others
 	// have one.
 	Concurrency int `json:"concurrency"`
+	// Function is the guest: "json", an aws-lambda-go handler that decodes,
+	// changes and encodes the payload; or "echo", which does next to nothing, so
+	// that what is left is the host.
+	Function string `json:"function"`
 	// MemoryMB is the function's MemorySize.
 	MemoryMB int `json:"memoryMB"`
 	// Limit bounds the whole run, building and compiling included.
@@ -68,6 +72,7 @@ func DefaultConfig() Config {
 		Cold:        20,
 		Warmup:      500,
 		Concurrency: 4 * runtime.GOMAXPROCS(0),
+		Function:    "json",
 		MemoryMB:    128,
 		Limit:       10 * time.Minute,
 	}
@@ -93,6 +98,9 @@ func (c Config) Validate() error {
 	within("Cold", c.Cold, 1, maxRequests)
 	within("Warmup", c.Warmup, 0, maxRequests)
 	within("Concurrency", c.Concurrency, 1, maxConcurrency)
+	if _, known := guests[c.Function]; !known {
+		faults = append(faults, fmt.Errorf("Function: %q is not one of json, echo", c.Function))
+	}
 	within("MemoryMB", c.MemoryMB, 128, 10240)
 	if c.Limit <= 0 {
 		faults = append(faults, fmt.Errorf("Limit: %v is not positive", c.Limit))

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // module takes seconds to compile.
 func small(t testing.TB) Config {
 	t.Helper()
-	cfg := Config{Rounds: 2, Requests: 30, Cold: 2, Warmup: 10, Concurrency: 3, MemoryMB: 128, Limit: 5 * time.Minute}
+	cfg := Config{Rounds: 2, Requests: 30, Cold: 2, Warmup: 10, Concurrency: 3, Function: "json", MemoryMB: 128, Limit: 5 * time.Minute}
 	if dir, err := os.UserCacheDir(); err == nil {
 		cfg.CompileCacheDir = filepath.Join(dir, "lambent-test", "compiled")
 	}
@@ -37,7 +37,7 @@ func TestRunReportsEveryScenario(t *testing.T) {
 	checkRows(t, cfg, report)
 	checkJSON(t, report)
 	checkTable(t, report)
-	if first, last := steps[0], steps[len(steps)-1]; !strings.Contains(first, guest) || !strings.Contains(last, "round 2 of 2: "+Cold) {
+	if first, last := steps[0], steps[len(steps)-1]; !strings.Contains(first, folder(cfg.Function)) || !strings.Contains(last, "round 2 of 2: "+Cold) {
 		t.Errorf("progress went from %q to %q; the second round is in reverse", first, last)
 	}
 }
@@ -93,7 +93,7 @@ func checkTable(t *testing.T, report Report) {
 	if err := report.WriteTable(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{report.Machine.GoVersion, "GOMAXPROCS", guest, "p99 ms", Cold, WarmLoaded, CeilingLoaded, "cold / warm", "warm / ceiling", "requests per second"} {
+	for _, part := range []string{report.Machine.GoVersion, "GOMAXPROCS", folder(report.Config.Function), "p99 ms", Cold, WarmLoaded, CeilingLoaded, "cold / warm", "warm / ceiling", "requests per second"} {
 		if !strings.Contains(text.String(), part) {
 			t.Errorf("the table does not tell %q:\n%s", part, text.String())
 		}
@@ -110,6 +110,18 @@ func TestRunEndsAtItsLimitAndLeavesNothing(t *testing.T) {
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+func TestTheEmptyFunctionCanBeMeasured(t *testing.T) {
+	cfg := small(t)
+	cfg.Function, cfg.Rounds, cfg.Cold = "echo", 1, 1
+	report, err := Run(t.Context(), cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := report.Setup; s.AnswerBytes != s.PayloadBytes {
+		t.Errorf("%d bytes in, %d out of an echo", s.PayloadBytes, s.AnswerBytes)
 	}
 }
 

@@ -132,7 +132,7 @@ func TestConfigFaultsAreListedByField(t *testing.T) {
 	if err == nil {
 		t.Fatal("nothing is wrong with it")
 	}
-	for _, field := range []string{"Rounds", "Requests", "Cold", "Warmup", "Concurrency", "MemoryMB", "Limit"} {
+	for _, field := range []string{"Rounds", "Requests", "Cold", "Warmup", "Concurrency", "Function", "MemoryMB", "Limit"} {
 		if !strings.Contains(err.Error(), field+": ") {
 			t.Errorf("%q does not name %s", err, field)
 		}

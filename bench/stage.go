@@ -21,9 +21,16 @@ import (
 
 const (
 	modulePath   = "github.com/lambent-host/lambent"
-	guest        = "functions/json" // decodes, changes and encodes an order
-	functionName = "bench-json"
+	functionName = "bench"
 )
+
+// guests are the functions that can be measured, in folders of that name, each
+// with a part of its answer to order() that shows it works. They answer the
+// same bytes each time.
+var guests = map[string]string{"json": `"totalled"`, "echo": `"leave at the door"`}
+
+// folder is where a guest's source is, from the root of the checkout.
+func folder(guest string) string { return "functions/" + guest }
 
 // stage is what the scenarios run against: a host with the function on it, and
 // the ceiling, which answers what the function answers.
@@ -61,7 +68,7 @@ func openStage(ctx context.Context, cfg Config, progress func(string)) (_ *stage
 	if st.work, err = os.MkdirTemp("", "lambent-bench-"); err != nil {
 		return nil, err
 	}
-	module, err := st.build(ctx, progress)
+	module, err := st.build(ctx, folder(cfg.Function), progress)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +84,7 @@ func openStage(ctx context.Context, cfg Config, progress func(string)) (_ *stage
 }
 
 // build makes the guest from the source in the checkout.
-func (st *stage) build(ctx context.Context, progress func(string)) ([]byte, error) {
+func (st *stage) build(ctx context.Context, guest string, progress func(string)) ([]byte, error) {
 	root, err := findCheckout(ctx)
 	if err != nil {
 		return nil, err
@@ -139,7 +146,7 @@ func (st *stage) deploy(ctx context.Context, cfg Config, module []byte) error {
 	if err != nil {
 		return fmt.Errorf("invoke the guest: %w", err)
 	}
-	if out.FunctionError != "" || !bytes.Contains(out.Payload, []byte(`"totalled"`)) {
+	if out.FunctionError != "" || !bytes.Contains(out.Payload, []byte(guests[cfg.Function])) {
 		return fmt.Errorf("the guest does not work: %.200s", out.Payload)
 	}
 	st.answer = out.Payload

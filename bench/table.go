@@ -61,7 +61,7 @@ func (r Report) writeHead(b *bytes.Buffer) {
 		cache = "compile cache of earlier runs"
 	}
 	fmt.Fprintf(b, "%s: %.1f MB of wasm, built in %s, published in %s (%s); %d bytes in, %d out; %s in all\n\n",
-		guest, float64(s.ModuleBytes)/(1<<20), round(s.Build), round(s.Publish), cache, s.PayloadBytes, s.AnswerBytes, round(r.Took))
+		folder(c.Function), float64(s.ModuleBytes)/(1<<20), round(s.Build), round(s.Publish), cache, s.PayloadBytes, s.AnswerBytes, round(r.Took))
 }
 
 func round(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
