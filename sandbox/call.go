@@ -83,16 +83,18 @@ func (c *call) checkpoint() {
 	}
 }
 
-// sleep is WASI's; it ends with the deadline.
+// sleep is WASI's; it ends with the call's time.
 func (c *call) sleep(d time.Duration) {
+	if c.bounded {
+		d = min(d, time.Until(c.deadline))
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		c.checkpoint()
 	case <-c.done:
-		panic(&interruption{c.parent.Err()})
 	}
+	c.checkpoint()
 }
 
 // randomStep bounds the random bytes that are made between two looks at the

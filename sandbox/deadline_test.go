@@ -113,6 +113,32 @@ func TestDeadlineInThePast(t *testing.T) {
 	mustFault(t, err, sandbox.FaultTimeout)
 }
 
+// lateContext has a deadline whose timer never fires, as when every thread is
+// busy with guests.
+type lateContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+func TestDeadlineDoesNotNeedTheTimer(t *testing.T) {
+	for _, name := range []string{"loop", "sleep"} {
+		i := start(t, stubborn()[name], sandbox.InstanceConfig{})
+		ctx := lateContext{context.Background(), time.Now().Add(50 * time.Millisecond)}
+		_, err := i.Invoke(ctx, sandbox.Invocation{})
+		mustFault(t, err, sandbox.FaultTimeout)
+	}
+}
+
+func TestCancelEndsASleep(t *testing.T) {
+	i := start(t, stubborn()["sleep"], sandbox.InstanceConfig{})
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	_, err := i.Invoke(ctx, sandbox.Invocation{})
+	mustFault(t, err, sandbox.FaultCanceled)
+}
+
 // Every processor runs a guest that never yields by itself, and yet each of
 // them ends in time and a neighbour is served.
 func TestManyStubbornGuests(t *testing.T) {

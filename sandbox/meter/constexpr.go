@@ -80,7 +80,11 @@ func (m *module) copyElements(r *reader, out []byte, shift uint32) ([]byte, erro
 		}
 		if form&3 != 0 { // element kind or reference type
 			t := r.byte()
-			if want := map[bool]bool{true: t == 0x70 || t == 0x6f, false: t == 0}[form&4 != 0]; !want && r.err == nil {
+			known := t == 0
+			if form&4 != 0 {
+				known = t == 0x70 || t == 0x6f
+			}
+			if !known && r.err == nil {
 				return nil, refuse("element", "segment %d holds 0x%02x, which is not enabled", i, t)
 			}
 			out = append(out, t)

@@ -254,6 +254,45 @@ func TestBulkMemoryOutOfBoundsWritesNothing(t *testing.T) {
 	}
 }
 
+// The fuel taken is at least the cost of what ran, wherever regions are divided
+// and whichever way the branches go.
+func TestFuelCoversTheWork(t *testing.T) {
+	work := func(n int) string { return strings.Repeat("local.get 1 i64.const 3 i64.add local.set 1 ", n) }
+	const each, turns, unit = 250, 400, 2 // add and set
+	for name, code := range map[string]string{
+		"behind an arm not taken":     work(each) + "local.get 2 if > nop end " + work(each),
+		"behind both arms":            work(each) + "local.get 2 if > nop else nop end " + work(each),
+		"in the second arm":           "local.get 2 if > " + work(each) + "block > end nop else " + work(2*each) + "end",
+		"behind a branch not taken":   "block > " + work(each) + "local.get 2 br_if 0 " + work(each) + "end",
+		"behind a block that is left": "block > " + work(each) + "local.get 0 br_if 0 " + work(each) + "end " + work(each),
+		"behind a loop":               work(each) + "loop > nop end " + work(each),
+		"in a nested loop":            "loop > " + work(2*each) + "end",
+	} {
+		m := &wasmtest.Module{}
+		m.Func("run", "i>", "li", "loop > "+code+" local.get 0 i32.const 1 i32.sub local.tee 0 br_if 0 end")
+		h := newHost(t, wazero.NewRuntimeConfigCompiler())
+		h.quantum = 100
+		if _, err := h.mustInstantiate(rewrite(t, m.Bytes())).ExportedFunction("run").Call(context.Background(), turns); err != nil {
+			t.Fatal(err)
+		}
+		// A quantum is at most overdrawn by what one check pays for, so that
+		// every turn, which costs far more than a quantum, visits the host.
+		if h.yields < turns {
+			t.Errorf("%s: %d visits in %d turns", name, h.yields, turns)
+		}
+		h = newHost(t, wazero.NewRuntimeConfigCompiler())
+		h.quantum = 1_000_000 * unit
+		h.stopAt = 0
+		long := uint64(100_000)
+		if _, err := h.mustInstantiate(rewrite(t, m.Bytes())).ExportedFunction("run").Call(context.Background(), long); err != nil {
+			t.Fatal(err)
+		}
+		if least := int(long) * 2 * each / 1_000_000; h.yields < least {
+			t.Errorf("%s: %d visits, want at least %d", name, h.yields, least)
+		}
+	}
+}
+
 func TestRefusedGrowthIsReported(t *testing.T) {
 	m := &wasmtest.Module{}
 	m.Memory(1, 4)
