@@ -119,6 +119,10 @@ func TestWaysToNameAFunction(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: FunctionArn %v, want %s", path, got, want)
 		}
+		full := f.expect(200, "GET", base+"/"+name+"?"+query, "").object(t)["Configuration"].(map[string]any)
+		if full["FunctionArn"] != want {
+			t.Errorf("%s: GetFunction tells %v, want %s", path, full["FunctionArn"], want)
+		}
 	}
 	const mismatch = "The derived qualifier from the function name does not match the specified qualifier."
 	f.refused(400, "InvalidParameterValueException", mismatch, "GET", base+"/f:1?Qualifier=2", "")
@@ -128,6 +132,7 @@ func TestWaysToNameAFunction(t *testing.T) {
 	f.refused(404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nope", "GET", base+"/nope", "")
 	f.refused(400, "ValidationException", "at 'functionName'", "GET", base+"/a%2Fb", "")
 	f.refused(400, "ValidationException", "at 'functionName'", "GET", base+"/%25", "")
+	f.refused(400, "ValidationException", "Value '%66' at 'functionName'", "GET", base+"/%2566", "") // not unescaped twice, to "f"
 	f.refused(400, "ValidationException", "at 'qualifier'", "GET", base+"/f?Qualifier=%3F", "")
 	f.refused(400, "InvalidParameterValueException", "Aliases and versions do not support this operation", "PUT", base+"/f:1/code", updateBody(wasmB))
 }

@@ -200,6 +200,18 @@ func TestRequestCaps(t *testing.T) {
 	}
 }
 
+// A length that is too large is refused before anything is read.
+func TestAnnouncedLength(t *testing.T) {
+	f := start(t)
+	req := httptest.NewRequest("POST", base, strings.NewReader("{}"))
+	req.ContentLength = 70167212
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, req)
+	if w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestBodyThatEndsEarly(t *testing.T) {
 	f := start(t)
 	for _, announced := range []int64{10, 50_000_000} {

@@ -144,7 +144,7 @@ func checkError(t *testing.T, what string, err error, code, contains string) {
 		t.Errorf("%s: error %v, want %s", what, err, code)
 		return
 	}
-	if own.Code != code || !strings.Contains(own.Message, contains) {
+	if own.Code != code || !strings.Contains("^"+own.Message, contains) { // "^" marks the beginning
 		t.Errorf("%s: error %s %q, want %s with %q", what, own.Code, own.Message, code, contains)
 	}
 }
