@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		removeProgram()
+		_ = os.RemoveAll(programDir)
 		os.Exit(code)
 	}))
 }

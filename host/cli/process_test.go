@@ -16,25 +16,21 @@ import (
 	"time"
 )
 
+// programDir holds the real binary once a test has needed it.
+var programDir string
+
 // program builds the real binary once.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "lambent-cli-test-")
-	if err != nil {
+	var err error
+	if programDir, err = os.MkdirTemp("", "lambent-cli-test-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "lambent")
+	path := filepath.Join(programDir, "lambent")
 	build := exec.Command("go", "build", "-o", path, "github.com/lambent-host/lambent/host/cmd/lambent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	return path, build.Run()
 })
-
-// removeProgram undoes it when the tests are over.
-func removeProgram() {
-	if path, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
-}
 
 func lambent(t *testing.T) string {
 	t.Helper()
@@ -45,26 +41,42 @@ func lambent(t *testing.T) string {
 	return path
 }
 
-func TestServeAnswersAndEndsCleanlyOnSIGTERM(t *testing.T) {
+// served is a host in a process of its own.
+type served struct {
+	*exec.Cmd
+	addr string
+	log  *bufio.Reader // what comes after the first line
+}
+
+// serve starts the real program and waits until it listens.
+func serve(t *testing.T, data string) *served {
+	t.Helper()
+	cmd := exec.Command(lambent(t), "serve", "--listen", "127.0.0.1:0", "--data", data)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // for a test that did not end it itself
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	log := bufio.NewReader(stderr)
+	line, err := log.ReadString('\n')
+	match := regexp.MustCompile(`"address":"([^"]+)"`).FindStringSubmatch(line)
+	if match == nil {
+		t.Fatalf("first line %q (%v): want JSON with the address, since stderr is no terminal", line, err)
+	}
+	return &served{cmd, match[1], log}
+}
+
+func TestServeAnswersAndEndsCleanlyOnASignal(t *testing.T) {
 	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		t.Run(signal.String(), func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			serve := exec.CommandContext(ctx, lambent(t), "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir())
-			stderr, err := serve.StderrPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := serve.Start(); err != nil {
-				t.Fatal(err)
-			}
-			log := bufio.NewReader(stderr)
-			line, err := log.ReadString('\n')
-			match := regexp.MustCompile(`"address":"([^"]+)"`).FindStringSubmatch(line)
-			if match == nil {
-				t.Fatalf("first line %q (%v): want JSON with the address, since stderr is no terminal", line, err)
-			}
-			response, err := http.Get("http://" + match[1] + "/lambent/healthz")
+			host := serve(t, t.TempDir())
+			response, err := http.Get("http://" + host.addr + "/lambent/healthz")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,11 +85,11 @@ func TestServeAnswersAndEndsCleanlyOnSIGTERM(t *testing.T) {
 			if response.StatusCode != http.StatusOK {
 				t.Errorf("healthz: %s", response.Status)
 			}
-			if err := serve.Process.Signal(signal); err != nil {
+			if err := host.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
-			rest, _ := io.ReadAll(log)
-			if err := serve.Wait(); err != nil {
+			rest, _ := io.ReadAll(host.log)
+			if err := host.Wait(); err != nil {
 				t.Errorf("serve ended with %v:\n%s", err, rest)
 			}
 		})
