@@ -94,7 +94,7 @@ func newEnvironment(cfg *Config, v catalogue.Version, module *publish.Lease) (*e
 		log:     cfg.Log.With().Str("function", v.FunctionName).Str("version", v.Version).Str("environment", id).Logger(),
 		module:  module,
 		stream:  stream,
-		output:  newOutput(stream),
+		output:  newOutput(stream, v.Logging.Format),
 		tmp:     tmp,
 	}, nil
 }

@@ -73,6 +73,7 @@ const (
 	errorTypeExit     = "Runtime.ExitError"
 	errorTypeMemory   = "Runtime.OutOfMemory"
 	errorTypeTooLarge = "Function.ResponseSizeTooLarge"
+	errorTypeUnknown  = "Runtime.Unknown"
 )
 
 // faultFailure describes a fault of the instance; nil when err is not one.
@@ -97,6 +98,9 @@ func (e *environment) faultFailure(err error, limit time.Duration) *failure {
 		if fault.ExitCode != 0 {
 			f.message = fmt.Sprintf("Runtime exited with error: exit status %d", fault.ExitCode)
 		}
+	case sandbox.FaultInit:
+		f.typ = errorTypeUnknown
+		f.message = fault.Message
 	case sandbox.FaultResponseTooLarge:
 		f.typ = errorTypeTooLarge
 		f.message = fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", abi.MaxResponseBytes)

@@ -45,6 +45,15 @@ func TestFaultsBecomeLambdasErrorDocuments(t *testing.T) {
 			telemetry.StatusError, reasonFailure,
 		},
 		{
+			"init reported", &sandbox.Fault{Kind: sandbox.FaultInit, Report: &sandbox.FunctionError{Document: []byte(`{"errorType":"mine"}`)}},
+			`{"errorType":"mine"}`, telemetry.StatusError, reasonFailure,
+		},
+		{
+			"init refused", &sandbox.Fault{Kind: sandbox.FaultInit, Message: "lambent_init returned 3"},
+			`{"errorType":"Runtime.Unknown","errorMessage":"RequestId: r-1 Error: lambent_init returned 3"}`,
+			telemetry.StatusError, reasonFailure,
+		},
+		{
 			"memory", &sandbox.Fault{Kind: sandbox.FaultMemory},
 			`{"errorType":"Runtime.OutOfMemory","errorMessage":"RequestId: r-1 Error: Runtime exited with error: out of memory: the limit is 128 MB"}`,
 			telemetry.StatusError, reasonFailure,

@@ -11,6 +11,9 @@ import (
 // Lambda API's LogType Tail.
 const TailBytes = 4096
 
+// logFormatJSON is LoggingConfig's LogFormat for structured logs.
+const logFormatJSON = "JSON"
+
 // output takes what the function writes: every line becomes an event of the
 // stream, and the end of it is kept for the caller.
 type output struct {
@@ -20,11 +23,16 @@ type output struct {
 }
 
 // newOutput gives stdout and stderr a line writer each: half a line on one must
-// not be completed by the other.
-func newOutput(stream *telemetry.Stream) *output {
+// not be completed by the other. With the log format JSON a line that is a JSON
+// object becomes a record that is one.
+func newOutput(stream *telemetry.Stream, format string) *output {
 	o := &output{tail: new(tail)}
-	out := telemetry.NewLineWriter(stream, telemetry.TypeFunction)
-	err := telemetry.NewLineWriter(stream, telemetry.TypeFunction)
+	var options []telemetry.LineOption
+	if format == logFormatJSON {
+		options = append(options, telemetry.JSONObjects())
+	}
+	out := telemetry.NewLineWriter(stream, telemetry.TypeFunction, options...)
+	err := telemetry.NewLineWriter(stream, telemetry.TypeFunction, options...)
 	o.lines = []*telemetry.LineWriter{out, err}
 	o.stdout = io.MultiWriter(out, o.tail)
 	o.stderr = io.MultiWriter(err, o.tail)

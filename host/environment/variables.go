@@ -35,7 +35,7 @@ func (e *environment) variables() []string {
 		"PATH":                            "/usr/local/bin:/usr/bin:/bin:/opt/bin",
 		"LD_LIBRARY_PATH":                 "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
 	}
-	if v.Logging.Format == "JSON" {
+	if v.Logging.Format == logFormatJSON {
 		vars["AWS_LAMBDA_LOG_FORMAT"] = v.Logging.Format
 		vars["AWS_LAMBDA_LOG_LEVEL"] = v.Logging.ApplicationLevel
 	}
