@@ -113,6 +113,7 @@ func (a *app) root() *cobra.Command {
 	)
 	grouped(root, groupStart, a.demoCommand(), a.serveCommand())
 	grouped(root, groupFunctions, a.buildCommand(), a.deployCommand(), a.invokeCommand(), a.listCommand(), a.deleteCommand())
+	grouped(root, groupMeasure, a.benchCommand())
 	root.AddCommand(a.versionCommand())
 	return root
 }
