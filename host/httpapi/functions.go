@@ -9,6 +9,11 @@ import (
 )
 
 func (a *api) createFunction(ctx context.Context, r *request) (response, error) {
+	release, err := a.upload(ctx, r)
+	if err != nil {
+		return response{}, err
+	}
+	defer release()
 	var in lambdaapi.CreateFunctionRequest
 	if err := r.decode(lambdaapi.MaxCreateRequestBytes, &in); err != nil {
 		return response{}, err
@@ -108,6 +113,11 @@ func (a *api) updateCode(ctx context.Context, r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
+	release, err := a.upload(ctx, r)
+	if err != nil {
+		return response{}, err
+	}
+	defer release()
 	var in lambdaapi.UpdateFunctionCodeRequest
 	if err := r.decode(lambdaapi.MaxCreateRequestBytes, &in); err != nil {
 		return response{}, err

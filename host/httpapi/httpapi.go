@@ -38,7 +38,8 @@ type Config struct {
 
 // api carries the operations.
 type api struct {
-	cfg Config
+	cfg     Config
+	uploads chan struct{} // a place for each large upload that is held in memory
 }
 
 // New returns the handler. It starts no goroutine and is safe for concurrent use.
@@ -49,7 +50,7 @@ func New(cfg Config) http.Handler {
 	if cfg.Tracer == nil {
 		cfg.Tracer = noop.NewTracerProvider().Tracer("")
 	}
-	a := &api{cfg: cfg}
+	a := &api{cfg: cfg, uploads: make(chan struct{}, maxUploads)}
 	return newRouter(cfg, a.routes())
 }
 

@@ -100,6 +100,26 @@ func readAll(from io.Reader, length int64) ([]byte, error) {
 
 func (r *request) drain() { _, _ = io.CopyN(io.Discard, r.body, maxDrain) }
 
+// Large uploads take turns: each is in memory as JSON, as a package and as what
+// is in it, some 200 MB at worst.
+const (
+	maxUploads  = 4
+	largeUpload = 1 << 20 // bytes; smaller ones do not wait
+)
+
+// upload waits for a place for a request that carries code, until ctx is done.
+func (a *api) upload(ctx context.Context, r *request) (release func(), err error) {
+	if r.length >= 0 && r.length < largeUpload {
+		return func() {}, nil
+	}
+	select {
+	case a.uploads <- struct{}{}:
+		return func() { <-a.uploads }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for other uploads: %w", ctx.Err())
+	}
+}
+
 // checked is a request shape that knows its rules.
 type checked interface{ Validate() error }
 

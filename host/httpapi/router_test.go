@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -197,6 +198,45 @@ func TestRequestCaps(t *testing.T) {
 				t.Errorf("%s: %d %s", tt.operation, w.Code, w.Body)
 			}
 		}
+	}
+}
+
+// At most maxUploads large uploads are in memory; small ones never wait, and a
+// caller that hangs up stops waiting.
+func TestLargeUploadsTakeTurns(t *testing.T) {
+	f := start(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	upload := func(ctx context.Context, size int) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		body := createBody("f", append(slices.Clone(wasmA), make([]byte, size)...), "")
+		f.handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "POST", base, strings.NewReader(body)))
+		return w
+	}
+	var stalled sync.WaitGroup
+	var pipes []*io.PipeWriter
+	for range maxUploads {
+		reader, writer := io.Pipe()
+		pipes = append(pipes, writer)
+		stalled.Go(func() {
+			f.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", base, reader))
+		})
+		if _, err := writer.Write([]byte("{")); err != nil { // returns when it is read, so the place is taken
+			t.Fatal(err)
+		}
+	}
+	if w := upload(gone, largeUpload); w.Code != 500 {
+		t.Errorf("one upload more than there are places: %d %s", w.Code, w.Body)
+	}
+	if w := upload(t.Context(), 0); w.Code != 201 {
+		t.Errorf("a small upload: %d %s", w.Code, w.Body)
+	}
+	for _, p := range pipes {
+		_ = p.Close()
+	}
+	stalled.Wait()
+	if w := upload(t.Context(), largeUpload); w.Code != 409 {
+		t.Errorf("after the others ended: %d %s", w.Code, w.Body)
 	}
 }
 
