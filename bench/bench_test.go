@@ -59,6 +59,11 @@ func checkRows(t *testing.T, cfg Config, report Report) {
 			t.Errorf("%s: latencies are out of order: %+v", row.Scenario, l)
 		}
 		p50[row.Scenario] = l.P50
+		// What the host reports is part of what the client sees.
+		asked := row.Scenario == Cold || row.Scenario == Warm
+		if (row.FunctionMs > 0) != asked || row.FunctionMs > l.Max || (row.InitMs > 0) != (row.Scenario == Cold) || row.InitMs > l.Max {
+			t.Errorf("%s: init %v ms and function %v ms of at most %v", row.Scenario, row.InitMs, row.FunctionMs, l.Max)
+		}
 	}
 	if len(want) > 0 {
 		t.Errorf("missing scenarios: %v", want)

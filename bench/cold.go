@@ -2,10 +2,8 @@ package bench
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/lambent-host/lambent/host/client"
@@ -35,23 +33,34 @@ func RunCold(ctx context.Context, cfg ColdConfig) (Result, error) {
 	defer http.CloseIdleConnections()
 	s := &sender{http: http, url: invokeURL(cfg.Endpoint, cfg.Function), payload: cfg.Payload, tail: true}
 
-	latencies := make([]time.Duration, cfg.Requests)
-	var elapsed time.Duration
-	for i := range latencies {
+	var all Result
+	for i := range cfg.Requests {
 		if err := renew(ctx, manage, cfg.Function); err != nil {
 			return Result{}, fmt.Errorf("before cold request %d: %w", i+1, err)
 		}
-		_, header, took, err := s.send(ctx)
-		if err == nil {
-			err = checkCold(header.Get(lambdaapi.HeaderLogResult))
-		}
+		took, report, err := sendCold(ctx, s)
 		if err != nil {
 			return Result{}, fmt.Errorf("cold request %d: %w", i+1, err)
 		}
-		latencies[i] = took
-		elapsed += took
+		all.Elapsed += took
+		all.Latencies = append(all.Latencies, took)
+		all.Init = append(all.Init, report.init)
+		all.Function = append(all.Function, report.function)
 	}
-	return newResult(latencies, elapsed), nil
+	return merge([]Result{all}), nil
+}
+
+// sendCold makes a request that must start an environment.
+func sendCold(ctx context.Context, s *sender) (time.Duration, reported, error) {
+	_, header, took, err := s.send(ctx)
+	if err != nil {
+		return 0, reported{}, err
+	}
+	report, err := readReport(header)
+	if err == nil && !report.cold {
+		err = errNotCold
+	}
+	return took, report, err
 }
 
 // renew gives the function a new revision and waits until invocations run it:
@@ -65,19 +74,6 @@ func renew(ctx context.Context, manage *client.Client, function string) error {
 		_, err = manage.WaitUpdated(ctx, function)
 	}
 	return err
-}
-
-// checkCold reads the end of the log, base64 as the API sends it: the report
-// line of an environment's first invocation, and of no other, tells its init.
-func checkCold(logResult string) error {
-	log, err := base64.StdEncoding.DecodeString(logResult)
-	if err != nil {
-		return fmt.Errorf("the log is not base64: %w", err)
-	}
-	if !strings.Contains(string(log), "Init Duration:") {
-		return errNotCold
-	}
-	return nil
 }
 
 func invokeURL(endpoint, function string) string {

@@ -23,6 +23,9 @@ type LoadConfig struct {
 	Warmup int
 	// Requests are measured. Concurrency workers send them.
 	Requests, Concurrency int
+	// Reported requests follow, one at a time, which ask the host for the
+	// function's own time; their latency is not measured.
+	Reported int
 }
 
 // RunLoad sends the requests and returns their latencies. The first request
@@ -38,7 +41,12 @@ func RunLoad(ctx context.Context, cfg LoadConfig) (Result, error) {
 	if _, err := l.run(ctx, cfg.Warmup); err != nil {
 		return Result{}, fmt.Errorf("warm-up: %w", err)
 	}
-	return l.run(ctx, cfg.Requests)
+	result, err := l.run(ctx, cfg.Requests)
+	if err != nil {
+		return Result{}, err
+	}
+	result.Function, err = askFunction(ctx, *l.sender, cfg.Reported)
+	return result, err
 }
 
 // loop is workers that each send the next request when they have the answer to

@@ -27,6 +27,10 @@ type Row struct {
 	Requests    int    `json:"requests"`
 	// Latency over all requests of all rounds.
 	Latency Latency `json:"latency"`
+	// InitMs and FunctionMs are the medians of what the host reported: they are
+	// part of the latency. 0 where it was not asked.
+	InitMs     float64 `json:"initMs,omitempty"`
+	FunctionMs float64 `json:"functionMs,omitempty"`
 	// PerSecond is requests per second, over the rounds; nil for cold requests,
 	// which have updates between them.
 	PerSecond *Spread `json:"perSecond,omitempty"`
@@ -59,7 +63,7 @@ func (r *Report) summarize(scenarios []scenario, rounds map[string][]Result) {
 		row := Row{Scenario: s.name, Concurrency: s.concurrency, Requests: len(all.Latencies), Latency: Latency{
 			P50: milliseconds(all.Percentile(50)), P90: milliseconds(all.Percentile(90)),
 			P99: milliseconds(all.Percentile(99)), Max: milliseconds(all.Percentile(100)),
-		}}
+		}, InitMs: milliseconds(percentile(all.Init, 50)), FunctionMs: milliseconds(percentile(all.Function, 50))}
 		if s.name != Cold {
 			perSecond := over(rounds[s.name], Result.PerSecond)
 			row.PerSecond = &perSecond

@@ -12,6 +12,9 @@ type Result struct {
 	Latencies []time.Duration
 	// Elapsed is the time in which they were made.
 	Elapsed time.Duration
+	// Function and Init are what the host reported of the function's own time
+	// and of its init, ascending; empty where it was not asked.
+	Function, Init []time.Duration
 }
 
 func newResult(latencies []time.Duration, elapsed time.Duration) Result {
@@ -44,9 +47,13 @@ func merge(rounds []Result) Result {
 	var all Result
 	for _, r := range rounds {
 		all.Latencies = append(all.Latencies, r.Latencies...)
+		all.Function = append(all.Function, r.Function...)
+		all.Init = append(all.Init, r.Init...)
 		all.Elapsed += r.Elapsed
 	}
-	slices.Sort(all.Latencies)
+	for _, times := range [][]time.Duration{all.Latencies, all.Function, all.Init} {
+		slices.Sort(times)
+	}
 	return all
 }
 

@@ -147,17 +147,43 @@ func TestConfigFaultsAreListedByField(t *testing.T) {
 	}
 }
 
-func TestCheckCold(t *testing.T) {
-	log := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
-	const report = "REPORT RequestId: r\tDuration: 1.00 ms\tBilled Duration: 1 ms"
-	if err := checkCold(log(report + "\tInit Duration: 3.00 ms\n")); err != nil {
-		t.Errorf("a cold start is not seen: %v", err)
+func TestReportIsReadFromTheLog(t *testing.T) {
+	const warm = "END RequestId: r\nREPORT RequestId: r\tDuration: 1.25 ms\tBilled Duration: 6 ms\tMemory Size: 128 MB"
+	for _, c := range []struct {
+		log  string
+		want reported
+		ok   bool
+	}{
+		{warm, reported{function: 1250 * time.Microsecond}, true},
+		{warm + "\tInit Duration: 4.5 ms\t\n", reported{function: 1250 * time.Microsecond, init: 4500 * time.Microsecond, cold: true}, true},
+		{warm + "\tInit Duration: 0.00 ms", reported{function: 1250 * time.Microsecond, cold: true}, true},
+		{"REPORT RequestId: r\tBilled Duration: 6 ms", reported{}, false},
+		{"", reported{}, false},
+	} {
+		header := http.Header{lambdaapi.HeaderLogResult: {base64.StdEncoding.EncodeToString([]byte(c.log))}}
+		got, err := readReport(header)
+		if got != c.want || (err == nil) != c.ok {
+			t.Errorf("%q: %+v, %v; want %+v", c.log, got, err, c.want)
+		}
 	}
-	if err := checkCold(log(report)); !errors.Is(err, errNotCold) {
-		t.Errorf("a warm invocation passes: %v", err)
-	}
-	if err := checkCold("?"); err == nil {
+	if _, err := readReport(http.Header{lambdaapi.HeaderLogResult: {"?"}}); err == nil {
 		t.Error("a log that is not base64 passes")
+	}
+}
+
+// A host that answers from a warm environment must not count as cold.
+func TestColdRefusesAWarmInvocation(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.Header().Set(lambdaapi.HeaderLogResult, base64.StdEncoding.EncodeToString([]byte("REPORT\tDuration: 1 ms")))
+			return
+		}
+		_, _ = w.Write([]byte(`{"State":"Active","LastUpdateStatus":"Successful"}`))
+	}))
+	defer server.Close()
+	_, err := RunCold(t.Context(), ColdConfig{Endpoint: server.URL, Function: "f", Requests: 1})
+	if !errors.Is(err, errNotCold) {
+		t.Errorf("error %v, want %v", err, errNotCold)
 	}
 }
 

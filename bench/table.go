@@ -14,10 +14,11 @@ func (r Report) WriteTable(w io.Writer) error {
 	var b bytes.Buffer
 	r.writeHead(&b)
 	t := tabwriter.NewWriter(&b, 0, 4, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "scenario\tat a time\trequests\tp50 ms\tp90 ms\tp99 ms\tmax ms\treq/s\tlowest to highest\t")
+	fmt.Fprintln(t, "scenario\tat a time\trequests\tp50 ms\tp90 ms\tp99 ms\tmax ms\tof which init\tfunction\treq/s\tlowest to highest\t")
 	for _, row := range r.Rows {
 		l := row.Latency
-		fmt.Fprintf(t, "%s\t%d\t%d\t%.3f\t%.3f\t%.3f\t%.3f\t", row.Scenario, row.Concurrency, row.Requests, l.P50, l.P90, l.P99, l.Max)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%.3f\t%.3f\t%.3f\t%.3f\t%s\t%s\t", row.Scenario, row.Concurrency, row.Requests,
+			l.P50, l.P90, l.P99, l.Max, known(row.InitMs), known(row.FunctionMs))
 		if s := row.PerSecond; s != nil {
 			fmt.Fprintf(t, "%.0f\t%.0f to %.0f\t\n", s.Median, s.Lowest, s.Highest)
 		} else {
@@ -37,11 +38,20 @@ func (r Report) WriteTable(w io.Writer) error {
 	return err
 }
 
+// known prints what was asked for, and a dash for what was not.
+func known(ms float64) string {
+	if ms == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", ms)
+}
+
 const footnotes = `
 cold: first request after a change of the function's configuration: a new environment and
 its init, the compiled module in memory. warm: the environment is there. ceiling: a plain
 echo handler that answers the same bytes. Client and servers share one process and its
-CPUs; closed loop. Ratios of latency: less is better; of requests per second: more is.
+CPUs; closed loop. Init and function: medians of what the host reports of the guest's own
+time, part of the latency; the rest is HTTP and the host. Ratios of latency: less is better; of requests per second: more is.
 `
 
 func (r Report) writeHead(b *bytes.Buffer) {
