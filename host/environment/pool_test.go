@@ -20,7 +20,12 @@ import (
 	"github.com/lambent-host/lambent/telemetry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if gate := os.Getenv(gateVariable); gate != "" {
+		os.Exit(slowExtension(gate)) // this process was started as an extension
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // oneModule leases one compiled module for every version and counts the leases.
 type oneModule struct {
