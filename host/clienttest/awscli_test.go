@@ -21,9 +21,8 @@ type awsCLI struct {
 	v2       bool
 }
 
-func newAWSCLI(t *testing.T) *awsCLI {
+func newAWSCLI(t *testing.T, file string) *awsCLI {
 	t.Helper()
-	file := tool(t, "aws")
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	c := &awsCLI{t: t, ctx: ctx, file: file, dir: t.TempDir(), env: environment(t), endpoint: serve(t)}
@@ -99,7 +98,13 @@ func is(t *testing.T, answer map[string]any, path string, want any) {
 
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
-	c := newAWSCLI(t)
+	for _, file := range tools(t, "aws") {
+		t.Run(file, func(t *testing.T) { t.Parallel(); sequence(t, file) })
+	}
+}
+
+func sequence(t *testing.T, file string) {
+	c := newAWSCLI(t, file)
 	first, second := packages(t)
 	c.create(first)
 	c.invokes()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,28 @@ func tool(t *testing.T, name string) string {
 		missing(t, name+" is not installed")
 	}
 	return file
+}
+
+// tools finds every program of a name in PATH: two generations of a client may
+// be installed beside each other, and speak differently.
+func tools(t *testing.T, name string) []string {
+	t.Helper()
+	found := []string{tool(t, name)}
+	var seen []string // a folder may be in PATH twice, under another name
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		file, err := exec.LookPath(filepath.Join(dir, name))
+		if err != nil {
+			continue
+		}
+		real, err := filepath.EvalSymlinks(file)
+		if err != nil || slices.Contains(seen, real) {
+			continue
+		}
+		if seen = append(seen, real); len(seen) > 1 {
+			found = append(found, file)
+		}
+	}
+	return found
 }
 
 // missing skips, or fails where nothing may be skipped.
