@@ -99,14 +99,14 @@ func (c Config) Validate() error {
 	within("Warmup", c.Warmup, 0, maxRequests)
 	within("Concurrency", c.Concurrency, 1, maxConcurrency)
 	if _, known := guests[c.Function]; !known {
-		faults = append(faults, fmt.Errorf("Function: %q is not one of json, echo", c.Function))
+		faults = append(faults, fmt.Errorf("field Function: %q is not one of json, echo", c.Function))
 	}
 	within("MemoryMB", c.MemoryMB, 128, 10240)
 	if c.Limit <= 0 {
-		faults = append(faults, fmt.Errorf("Limit: %v is not positive", c.Limit))
+		faults = append(faults, fmt.Errorf("field Limit: %v is not positive", c.Limit))
 	}
 	if len(faults) == 0 && c.Rounds*max(c.Requests, c.Cold) > maxRequests {
-		faults = append(faults, fmt.Errorf("Rounds x Requests: more than %d", maxRequests))
+		faults = append(faults, fmt.Errorf("fields Rounds x Requests: more than %d", maxRequests))
 	}
 	return errors.Join(faults...)
 }

@@ -68,7 +68,7 @@ func (r *rootFS) OpenFile(name string, flag sysfs.Oflag, perm fs.FileMode) (sysf
 		return nil, e
 	}
 	if dir, e := f.IsDir(); e == 0 && !dir && flag&sysfs.O_DIRECTORY != 0 {
-		f.Close()
+		_ = f.Close() // only opened
 		return nil, sysfs.ENOTDIR
 	}
 	return &rootFile{File: f, os: o.file, root: r.root, name: name, append: flag&sysfs.O_APPEND != 0}, 0

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func (b *builder) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd.Dir = b.dir
 	interruptible(cmd)
 	cmd.WaitDelay = 10 * time.Second // then it is killed
-	cmd.Env = append(b.Env[:len(b.Env):len(b.Env)], "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOTMPDIR="+b.temp)
+	cmd.Env = slices.Concat(b.Env, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOTMPDIR=" + b.temp})
 	return cmd
 }
 

@@ -104,7 +104,7 @@ func panicDocument(v interface{}) []byte {
 // without pointer.
 func typeName(v interface{}) string {
 	t := reflect.TypeOf(v)
-	if t.Kind() == reflect.Ptr {
+	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	return t.Name()

@@ -24,10 +24,15 @@ const ReservedPort = 9001
 
 // Bounds and defaults of buffering, from the Telemetry API reference.
 const (
-	MinItems, DefaultItems, MaxItems = 1000, 10000, 10000
-	MinBytes, DefaultBytes, MaxBytes = 262144, 262144, 1048576
-
-	MinTimeout, DefaultTimeout, MaxTimeout = 25 * time.Millisecond, time.Second, 30 * time.Second
+	MinItems       = 1000
+	DefaultItems   = 10000
+	MaxItems       = 10000
+	MinBytes       = 262144
+	DefaultBytes   = 262144
+	MaxBytes       = 1048576
+	MinTimeout     = 25 * time.Millisecond
+	DefaultTimeout = time.Second
+	MaxTimeout     = 30 * time.Second
 )
 
 // Answers to an accepted subscription; on the wire they are JSON strings.
@@ -196,7 +201,7 @@ func (d DestinationRequest) checkHTTP(faults *faults) (Destination, *Error) {
 	u, err := url.Parse(d.URI)
 	if err != nil {
 		faults.add("destination.URI is not a URI")
-		return out, nil
+		return out, nil //nolint:nilerr // told among the other faults
 	}
 	if u.Port() == "" {
 		faults.add("destination.URI: port is not provided")

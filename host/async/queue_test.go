@@ -256,7 +256,7 @@ func TestStats(t *testing.T) {
 		gate := make(chan struct{})
 		r := newRig(t, t.TempDir(), Config{Workers: 1}, func(_ context.Context, req *invoke.Request) (*invoke.Outcome, error) {
 			if req.RequestID == "fails" {
-				return failing(nil, nil)
+				return failing(context.Background(), nil)
 			}
 			<-gate
 			return &invoke.Outcome{}, nil

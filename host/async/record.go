@@ -113,7 +113,7 @@ var errDamaged = errors.New("event is damaged")
 func decode(b []byte) (*record, error) {
 	var r record
 	if err := json.Unmarshal(b, &r); err != nil {
-		return nil, fmt.Errorf("%w: %v", errDamaged, err)
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	if r.Function == "" || r.RequestID == "" {
 		return nil, fmt.Errorf("%w: no function or request id", errDamaged)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -132,7 +133,7 @@ func (c *Catalogue) Settle(ctx context.Context, v Version, failure *Failure) err
 		}
 		return nil
 	})
-	if err == errStale {
+	if errors.Is(err, errStale) {
 		return nil
 	}
 	return err

@@ -145,8 +145,11 @@ func TestTheDemoKeepsTheHostUntilInterrupted(t *testing.T) {
 			curl = lines.Text()
 		}
 	}
-	url := curl[strings.Index(curl, "http://"):]
-	response, err := http.Post(url, "application/json", strings.NewReader(`{"name":"Ada"}`))
+	_, address, found := strings.Cut(curl, "http://")
+	if !found {
+		t.Fatalf("no URL in %q", curl)
+	}
+	response, err := http.Post("http://"+address, "application/json", strings.NewReader(`{"name":"Ada"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -174,7 +174,7 @@ func readModule(f *zip.File) ([]byte, error) {
 	if err != nil {
 		return nil, errCorrupt
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // only read
 	head := make([]byte, min(64, f.UncompressedSize64))
 	if _, err := io.ReadFull(r, head); err != nil {
 		return nil, errCorrupt

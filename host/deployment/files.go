@@ -73,10 +73,10 @@ func (f *file) Read(p []byte) (int, error) {
 	}
 	n, err := f.stream.Read(p[:min(int64(len(p)), left)])
 	f.read += int64(n)
-	if err == io.EOF && f.read < f.info.Size() {
+	if errors.Is(err, io.EOF) && f.read < f.info.Size() {
 		err = io.ErrUnexpectedEOF
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = f.fail("read", err)
 	}
 	return n, err
@@ -130,7 +130,7 @@ func (f *file) load() error {
 	if err != nil {
 		return err
 	}
-	defer whole.Close()
+	defer func() { _ = whole.Close() }() // only read
 	content, err := io.ReadAll(io.LimitReader(whole, f.info.Size()+1))
 	if err != nil {
 		return err

@@ -65,10 +65,6 @@ type module struct {
 
 type funcType struct{ params, results []byte }
 
-func (t funcType) equal(params, results string) bool {
-	return string(t.params) == params && string(t.results) == results
-}
-
 type importEntry struct {
 	module, name string
 	kind         byte

@@ -65,7 +65,7 @@ func (m *module) readImports(r *reader) error {
 			return refuse("import", "%q.%q is of kind %d, which is not enabled", e.module, e.name, e.kind)
 		}
 		if r.err != nil {
-			return nil
+			return nil //nolint:nilerr // the reader keeps its error for the caller
 		}
 		if e.module == ImportModule {
 			return refuse("import", "module imports %q.%q, a name that the host keeps for itself", e.module, e.name)
@@ -235,7 +235,7 @@ func (m *module) readData(r *reader) error {
 		m.segments[i] = r.u32()
 		r.take(m.segments[i])
 		if r.err != nil {
-			return nil
+			return nil //nolint:nilerr // the reader keeps its error for the caller
 		}
 	}
 	return nil
@@ -255,7 +255,7 @@ func (m *module) readCode(r *reader) error {
 		}
 		f := &reader{b: r.take(size)}
 		if r.err != nil {
-			return nil
+			return nil //nolint:nilerr // the reader keeps its error for the caller
 		}
 		if err := m.readLocals(f, i, &m.bodies[i]); err != nil {
 			return err
