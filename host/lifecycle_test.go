@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,19 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/lambent-host/lambent/extensions/extensionstest"
 	"github.com/lambent-host/lambent/host"
 )
-
-// timeline builds the sample extension into a folder and returns the folder.
-func timeline(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "timeline"), "github.com/lambent-host/lambent/extensions/examples/timeline")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the sample extension: %v\n%s", err, out)
-	}
-	return dir
-}
 
 // entry is one line of what the sample extension writes. Data is a lifecycle
 // event or a telemetry event, by Kind.
@@ -72,7 +61,7 @@ func platform(entries []entry) []string {
 
 func TestAnExtensionSeesTheWholeLifeOfAFunction(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "timeline.jsonl")
-	f := start(t, func(c *host.Config) { c.ExtensionsDir = timeline(t) })
+	f := start(t, func(c *host.Config) { c.ExtensionsDir = extensionstest.Sample(t) })
 	f.deploy(t, "hello", "hello", settings{timeout: 2, env: map[string]string{"TIMELINE_FILE": file}})
 	cold := f.invoke(t, "hello", `{"name":"cold"}`)
 	f.invoke(t, "hello", `{"name":"warm"}`)
@@ -143,7 +132,7 @@ func decodeTail(t *testing.T, encoded *string) string {
 
 func TestATimeoutResetsTheEnvironmentAndTellsTheExtension(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "timeline.jsonl")
-	f := start(t, func(c *host.Config) { c.ExtensionsDir = timeline(t) })
+	f := start(t, func(c *host.Config) { c.ExtensionsDir = extensionstest.Sample(t) })
 	f.deploy(t, "spin", "spin", settings{timeout: 1, env: map[string]string{"TIMELINE_FILE": file}})
 	out := f.invoke(t, "spin", `{}`)
 	if aws.ToString(out.FunctionError) != "Unhandled" {
@@ -168,7 +157,7 @@ func TestATimeoutResetsTheEnvironmentAndTellsTheExtension(t *testing.T) {
 
 func TestAnAsynchronousInvocationRunsAfterThe202(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "timeline.jsonl")
-	f := start(t, func(c *host.Config) { c.ExtensionsDir = timeline(t) })
+	f := start(t, func(c *host.Config) { c.ExtensionsDir = extensionstest.Sample(t) })
 	f.deploy(t, "hello", "hello", settings{env: map[string]string{"TIMELINE_FILE": file}})
 	out, err := f.sdk.Invoke(t.Context(), &lambda.InvokeInput{
 		FunctionName: aws.String("hello"), Payload: []byte(`{"name":"later"}`), InvocationType: types.InvocationTypeEvent,

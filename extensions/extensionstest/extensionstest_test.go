@@ -64,26 +64,15 @@ func (l line) name(t *testing.T) string {
 	return ev.EventType + ev.Type
 }
 
-// buildTimeline builds the sample extension.
-func buildTimeline(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "timeline")
-	cmd := exec.Command("go", "build", "-o", path, "../examples/timeline")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the timeline example: %v\n%s", err, out)
-	}
-	return path
-}
-
 // TestTimeline holds the sample extension to what its documentation says, and
 // with it the whole way: process, register, subscription, order, last flush.
 func TestTimeline(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "timeline.jsonl")
 	run := drive(t, Scenario{
-		Executables: []string{buildTimeline(t)},
-		Env:         []string{"TIMELINE_FILE=" + file},
-		Invokes:     2,
-		LogLines:    2,
+		Dir:      Sample(t),
+		Env:      []string{"TIMELINE_FILE=" + file},
+		Invokes:  2,
+		LogLines: 2,
 	})
 	if err := run.Err(); err != nil {
 		t.Fatal(err)

@@ -4,24 +4,13 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/lambent-host/lambent/extensions/extensionstest"
 	"github.com/lambent-host/lambent/extensions/sdk"
 )
-
-// timelineDir builds the sample extension into a folder of its own.
-func timelineDir(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "timeline"), "github.com/lambent-host/lambent/extensions/examples/timeline")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the sample extension: %v\n%s", err, out)
-	}
-	return dir
-}
 
 // gateVariable, in a function's environment, makes this test binary an extension
 // that is done with an event once the named file is there.
@@ -119,7 +108,7 @@ func TestAnExtensionThatIsNeverDoneEndsThePhaseAtItsDeadline(t *testing.T) {
 
 func TestASampleExtensionHearsOfEachInvocation(t *testing.T) {
 	pool, _ := newPool(t, "counter", time.Hour)
-	pool.cfg.ExtensionsDir = timelineDir(t)
+	pool.cfg.ExtensionsDir = extensionstest.Sample(t)
 	v := version("a")
 	file := filepath.Join(t.TempDir(), "timeline.jsonl")
 	v.Environment = map[string]string{"TIMELINE_FILE": file}
