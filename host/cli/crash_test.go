@@ -43,13 +43,12 @@ func TestKillNineDuringUpdatesLosesNothingAcknowledged(t *testing.T) {
 	data := t.TempDir()
 	first := serve(t, data)
 	c := client.New("http://" + first.addr)
-	module, role, runtime, handler := gobuildtest.Function(t, "stdio"), "arn:aws:iam::000000000000:role/test", "provided.al2023", "bootstrap"
+	module, role := gobuildtest.Function(t, "stdio"), "arn:aws:iam::000000000000:role/test"
 	var acknowledged ledger
 	for i := range acknowledged {
 		name := functionName(i)
 		if _, _, err := c.Deploy(t.Context(), &lambdaapi.CreateFunctionRequest{
 			FunctionName: &name, Role: &role, Code: &lambdaapi.FunctionCode{ZipFile: module},
-			FunctionSettings: lambdaapi.FunctionSettings{Runtime: &runtime, Handler: &handler},
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -162,12 +162,11 @@ func (d *demo) play(ctx context.Context) error {
 
 func (d *demo) create(ctx context.Context) error {
 	name, role, timeout := demoFunction, "arn:aws:iam::000000000000:role/demo", demoTimeout
-	runtime, handler := "provided.al2023", "bootstrap"
 	return d.app.step("create the function "+name+" and wait until it is compiled", func() error {
 		_, _, err := d.client.Deploy(ctx, &lambdaapi.CreateFunctionRequest{
 			FunctionName: &name, Role: &role, Code: &lambdaapi.FunctionCode{ZipFile: d.module},
 			FunctionSettings: lambdaapi.FunctionSettings{
-				Runtime: &runtime, Handler: &handler, Timeout: &timeout,
+				Timeout:     &timeout,
 				Environment: &lambdaapi.Environment{Variables: map[string]string{"TIMELINE_FILE": d.timeline}},
 			},
 		})

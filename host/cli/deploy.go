@@ -72,8 +72,6 @@ func (a *app) deployCommand() *cobra.Command {
 func (s *settings) request(cmd *cobra.Command, name string) (*lambdaapi.CreateFunctionRequest, error) {
 	given := cmd.Flags().Changed
 	request := &lambdaapi.CreateFunctionRequest{FunctionName: &name, Role: &s.role}
-	runtime, handler := "provided.al2023", "bootstrap"
-	request.Runtime, request.Handler = &runtime, &handler
 	if given("memory") {
 		request.MemorySize = &s.memory
 	}

@@ -95,7 +95,7 @@ func TestDeployCreates(t *testing.T) {
 	}
 	s.expect(t,
 		"GET /2015-03-31/functions/f/configuration",
-		`POST /2015-03-31/functions {"FunctionName":"f","Role":"r","Code":{"ZipFile":"AGFzbQ=="},"Handler":"h"}`,
+		`POST /2015-03-31/functions {"FunctionName":"f","Role":"r","Code":{"ZipFile":"AGFzbQ=="},"Runtime":"provided.al2023","Handler":"h"}`,
 		"GET /2015-03-31/functions/f/configuration",
 		"GET /2015-03-31/functions/f/configuration")
 	if kind := s.headers[1].Get("Content-Type"); kind != "application/json" {

@@ -59,16 +59,30 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 	return c.call(ctx, http.MethodDelete, path(name, ""), nil, nil)
 }
 
+// withDefaults adds what the API demands of a new function and a module has no
+// use for.
+func withDefaults(in *lambdaapi.CreateFunctionRequest) *lambdaapi.CreateFunctionRequest {
+	out, runtime, handler := *in, "provided.al2023", "bootstrap"
+	if out.Runtime == nil {
+		out.Runtime = &runtime
+	}
+	if out.Handler == nil {
+		out.Handler = &handler
+	}
+	return &out
+}
+
 // Deploy creates the function, or gives the one that exists this code and these
-// settings, and waits until it runs them. created tells which it was. The tags
-// and the role of a function that exists stay as they are.
+// settings, and waits until it runs them. created tells which it was. Of a
+// function that exists the tags, the role, and settings that are not given stay as
+// they are.
 func (c *Client) Deploy(ctx context.Context, in *lambdaapi.CreateFunctionRequest) (f *lambdaapi.FunctionConfiguration, created bool, err error) {
 	if in.FunctionName == nil || in.Code == nil {
 		return nil, false, fmt.Errorf("deploy: FunctionName and Code must be set")
 	}
 	name := *in.FunctionName
 	if _, err = c.GetConfiguration(ctx, name); IsNotFound(err) {
-		if _, err = c.CreateFunction(ctx, in); err != nil {
+		if _, err = c.CreateFunction(ctx, withDefaults(in)); err != nil {
 			return nil, false, err
 		}
 		f, err = c.WaitActive(ctx, name)
