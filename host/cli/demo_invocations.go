@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -33,7 +34,7 @@ func (d *demo) invocations(ctx context.Context) error {
 	}
 	for _, k := range kinds {
 		began := time.Now()
-		out, err := d.client.Invoke(ctx, client.InvokeInput{Name: demoFunction, Type: k.typ, Payload: []byte(k.payload)})
+		out, err := d.invoke(ctx, k.typ, k.payload)
 		if err != nil {
 			return fmt.Errorf("%s: %w", k.what, err)
 		}
@@ -52,7 +53,15 @@ func (d *demo) invocations(ctx context.Context) error {
 	return nil
 }
 
-// awaitRun waits until the extension has heard that a request was run.
+// invoke runs the function. It asks for the log because such an answer waits for
+// the extension too: the environment is free again when it comes, and the next
+// invocation finds it warm.
+func (d *demo) invoke(ctx context.Context, typ, payload string) (*client.InvokeOutput, error) {
+	return d.client.Invoke(ctx, client.InvokeInput{Name: demoFunction, Type: typ, Payload: []byte(payload), Tail: true})
+}
+
+// awaitRun waits until the extension has heard the report of a request, which
+// comes last.
 func (d *demo) awaitRun(ctx context.Context, requestID string) error {
 	ctx, cancel := context.WithTimeout(ctx, asyncPatience)
 	defer cancel()
@@ -64,7 +73,7 @@ func (d *demo) awaitRun(ctx context.Context, requestID string) error {
 			return err
 		}
 		if slices.ContainsFunc(entries, func(e timelineEntry) bool {
-			return e.typ == "platform.runtimeDone" && e.record.RequestID == requestID
+			return e.typ == "platform.report" && e.record.RequestID == requestID
 		}) {
 			return nil
 		}
@@ -77,20 +86,17 @@ func (d *demo) awaitRun(ctx context.Context, requestID string) error {
 }
 
 // compare measures cold against warm starts: over HTTP, the extension included,
-// one request at a time. Each cold start is the first request after a change of
-// configuration, which makes a new environment.
+// one request at a time. A change of configuration makes a new environment for
+// the request after it; which sample was cold is read from its log.
 func (d *demo) compare(ctx context.Context) error {
-	var cold, warm []time.Duration
+	var s samples
 	err := d.app.step(fmt.Sprintf("measure %d cold and %d warm invocations", coldSamples, warmSamples), func() error {
 		for i := range coldSamples {
 			if err := d.renew(ctx, i); err != nil {
 				return err
 			}
-			if err := d.sample(ctx, &cold); err != nil {
-				return err
-			}
-			for range warmSamples / coldSamples {
-				if err := d.sample(ctx, &warm); err != nil {
+			for range 1 + warmSamples/coldSamples {
+				if err := d.sample(ctx, &s); err != nil {
 					return err
 				}
 			}
@@ -100,17 +106,27 @@ func (d *demo) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	base := quantile(warm, 0.5)
+	if len(s.cold) == 0 || len(s.warm) == 0 {
+		return fmt.Errorf("%d invocations were cold and %d warm: nothing to compare", len(s.cold), len(s.warm))
+	}
+	d.table(s)
+	return nil
+}
+
+// samples are latencies as the client saw them.
+type samples struct{ cold, warm []time.Duration }
+
+func (d *demo) table(s samples) {
+	base := quantile(s.warm, 0.5)
 	fmt.Fprintf(d.app.Stdout, "\n%-12s %6s %10s %10s %12s\n", "", "count", "p50", "p99", "p50 to warm")
 	for _, row := range []struct {
-		name    string
-		samples []time.Duration
-	}{{"cold", cold}, {"warm", warm}} {
-		p50 := quantile(row.samples, 0.5)
-		fmt.Fprintf(d.app.Stdout, "%-12s %6d %7.2f ms %7.2f ms %11.1fx\n", row.name, len(row.samples),
-			milliseconds(p50), milliseconds(quantile(row.samples, 0.99)), float64(p50)/float64(base))
+		name  string
+		times []time.Duration
+	}{{"cold", s.cold}, {"warm", s.warm}} {
+		p50 := quantile(row.times, 0.5)
+		fmt.Fprintf(d.app.Stdout, "%-12s %6d %7.2f ms %7.2f ms %11.1fx\n", row.name, len(row.times),
+			milliseconds(p50), milliseconds(quantile(row.times, 0.99)), float64(p50)/float64(base))
 	}
-	return nil
 }
 
 // renew changes the function's configuration, so that the next request is cold.
@@ -126,16 +142,21 @@ func (d *demo) renew(ctx context.Context, i int) error {
 	return err
 }
 
-func (d *demo) sample(ctx context.Context, into *[]time.Duration) error {
+func (d *demo) sample(ctx context.Context, into *samples) error {
 	began := time.Now()
-	out, err := d.client.Invoke(ctx, client.InvokeInput{Name: demoFunction, Payload: []byte(`{"name":"x"}`)})
+	out, err := d.client.Invoke(ctx, client.InvokeInput{Name: demoFunction, Payload: []byte(`{"name":"x"}`), Tail: true})
 	if err != nil {
 		return err
 	}
+	took := time.Since(began)
 	if out.FunctionError != "" {
 		return fmt.Errorf("the function answered %s", out.Payload)
 	}
-	*into = append(*into, time.Since(began))
+	if wasCold(out) {
+		into.cold = append(into.cold, took)
+	} else {
+		into.warm = append(into.warm, took)
+	}
 	return nil
 }
 

@@ -122,6 +122,9 @@ func TestTheDemoShowsAFunctionsLife(t *testing.T) {
 		}
 		rest = after
 	}
+	if n := strings.Count(string(out), " initStart"); n != 1 {
+		t.Errorf("%d environments were made where the second invocation is said to be warm:\n%s", n, out)
+	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
 		t.Errorf("the demo left %v behind (%v)", left, err)
 	}
