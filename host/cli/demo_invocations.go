@@ -24,13 +24,13 @@ func (d *demo) invocations(ctx context.Context) error {
 	fmt.Fprintln(d.app.Stdout, "\nInvocations")
 	kinds := []struct {
 		what, payload, typ string
-		fails              bool
+		cold, fails        bool
 	}{
-		{"cold: a new environment", `{"name":"cold"}`, "", false},
-		{"warm: the same environment", `{"name":"warm"}`, "", false},
-		{"asynchronous: accepted, runs later", `{"name":"later"}`, "Event", false},
-		{"with an error of the handler", `{"name":"nobody","fail":true}`, "", true},
-		{"past its timeout, in a busy loop", `{"name":"slow","spinMs":60000}`, "", true},
+		{"cold: a new environment", `{"name":"cold"}`, "", true, false},
+		{"warm: the same environment", `{"name":"warm"}`, "", false, false},
+		{"asynchronous: accepted, runs later", `{"name":"later"}`, "Event", false, false},
+		{"with an error of the handler", `{"name":"nobody","fail":true}`, "", false, true},
+		{"past its timeout, in a busy loop", `{"name":"slow","spinMs":60000}`, "", false, true},
 	}
 	for _, k := range kinds {
 		began := time.Now()
@@ -40,6 +40,9 @@ func (d *demo) invocations(ctx context.Context) error {
 		}
 		if failed := out.FunctionError != ""; failed != k.fails {
 			return fmt.Errorf("%s: the function answered %s", k.what, out.Payload)
+		}
+		if cold := wasCold(out); cold != k.cold {
+			return fmt.Errorf("%s: the log tells of a cold start: %v, want %v", k.what, cold, k.cold)
 		}
 		took, answer := time.Since(began), string(out.Payload)
 		if k.typ == "Event" {
@@ -58,6 +61,12 @@ func (d *demo) invocations(ctx context.Context) error {
 // invocation finds it warm.
 func (d *demo) invoke(ctx context.Context, typ, payload string) (*client.InvokeOutput, error) {
 	return d.client.Invoke(ctx, client.InvokeInput{Name: demoFunction, Type: typ, Payload: []byte(payload), Tail: true})
+}
+
+// wasCold tells an environment's first invocation: the report at the end of its
+// log, and of no other, has the duration of the init.
+func wasCold(out *client.InvokeOutput) bool {
+	return bytes.Contains(out.Log, []byte("\tInit Duration: "))
 }
 
 // awaitRun waits until the extension has heard the report of a request, which
@@ -144,7 +153,7 @@ func (d *demo) renew(ctx context.Context, i int) error {
 
 func (d *demo) sample(ctx context.Context, into *samples) error {
 	began := time.Now()
-	out, err := d.client.Invoke(ctx, client.InvokeInput{Name: demoFunction, Payload: []byte(`{"name":"x"}`), Tail: true})
+	out, err := d.invoke(ctx, "", `{"name":"x"}`)
 	if err != nil {
 		return err
 	}
