@@ -1,10 +1,12 @@
 package archtest
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -40,6 +42,7 @@ var checks = map[string]func(*Tree) []Violation{
 	"interfaces": (*Tree).CheckInterfaces,
 	"docs":       (*Tree).CheckDocs,
 	"tests":      (*Tree).CheckTests,
+	"samples":    (*Tree).CheckSamples,
 }
 
 func TestTheHouseIsAsPlanned(t *testing.T) {
@@ -53,18 +56,45 @@ func TestTheHouseIsAsPlanned(t *testing.T) {
 	}
 }
 
+// A package that has only cgo files, or that lacks a name without them, does not
+// compile here; linking is left to those who need the program.
 func TestTheProductBuildsWithoutCgo(t *testing.T) {
-	list := exec.Command("go", "list", "-deps", Module+"/host/cmd/lambent")
-	list.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := list.Output()
-	if err != nil {
-		t.Fatal(err)
+	if err := compileWithoutCgo(t, Module+"/host/cmd/lambent"); err != nil {
+		t.Error(err)
 	}
-	for _, p := range strings.Fields(string(out)) {
-		if p == "runtime/cgo" {
-			t.Error("the product depends on cgo")
+}
+
+// The test above is shown a package that needs cgo.
+func TestWhatNeedsCgoDoesNotCompileWithoutIt(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module needscgo\n",
+		"main.go": "package main\n\nfunc main() { native() }\n",
+		"c.go":    "package main\n\nimport \"C\"\n\nfunc native() {}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
+	t.Chdir(dir)
+	if err := compileWithoutCgo(t, "."); err == nil || !strings.Contains(err.Error(), "native") {
+		t.Errorf("error %v, want one about the function that only cgo has", err)
+	}
+}
+
+// compileWithoutCgo compiles a package and all it depends on.
+func compileWithoutCgo(t *testing.T, pkg string) error {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-export", "-f", "{{with .Error}}{{.}}{{end}}", pkg)
+	list.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := list.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("compile %s without cgo: %w: %s", pkg, err, out)
+	}
+	if out = bytes.TrimSpace(out); len(out) > 0 {
+		return fmt.Errorf("compile %s without cgo: %s", pkg, out)
+	}
+	return nil
 }
 
 // Each rule is shown a tree that breaks it, so that none is a rule that cannot fail.
@@ -112,8 +142,13 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		{"interfaces that are large as a rule", "interfaces", "host/a.go", "package host\ntype i interface {\na()\nb()\nc()\nd()\n}\n", "1 of 1"},
 		{"a package without a comment", "docs", "host/a.go", "package host\n", "no comment"},
 		{"exported names without a comment", "docs", "host/a.go", "// Package host.\npackage host\nfunc F() {}\ntype T struct{}\nfunc (*T) M() {}\nconst C = 0\n", "4 of 4"},
+		{"exported names of which too few have one", "docs", "host/a.go", "// Package host.\npackage host\n" + many(17, func(i int) string { return fmt.Sprintf("// F%d is.\nfunc F%d() {}\n", i, i) }) + "func A() {}\nfunc B() {}\n", "2 of 19"},
 		{"no tests", "tests", "host/a.go", "package host\n\n\n", "0 lines"},
+		{"a guest that is no small sample", "samples", "functions/echo/main.go", "package main\n" + strings.Repeat("\n", maxSampleLines), "61 lines"},
+		{"an extension that is no small sample", "samples", "extensions/examples/one/main.go", "package main\n" + strings.Repeat("\n", maxSampleLines), "61 lines"},
+		{"a guest in several files", "samples", "functions/echo/other.go", "package main\n" + strings.Repeat("\n", maxSampleLines), "61 lines"},
 	}
+	proved := map[string]bool{}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			tree, err := Load(fstest.MapFS{c.file: {Data: []byte(c.text)}})
@@ -121,11 +156,38 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 				t.Fatal(err)
 			}
 			found := checks[c.check](tree)
+			for _, v := range found {
+				proved[v.Reason] = true
+			}
 			if len(found) == 0 || !strings.Contains(found[0].What, c.what) || found[0].Reason == "" {
 				t.Errorf("found %v, want a violation with %q and its reason", found, c.what)
 			}
 		})
 	}
+	for _, reason := range unproved(proved) {
+		t.Errorf("no tree above breaks the rule %q: nobody knows whether it can fail", reason)
+	}
+}
+
+func TestTestsAreHeldToTheirShare(t *testing.T) {
+	for lines, enough := range map[int]bool{59: false, 60: true} {
+		tree := &Tree{Files: []File{{Dir: "host", Lines: 100}, {Dir: "host", Lines: lines, Test: true}, {Dir: "functions/echo", Lines: 1000}}}
+		if found := tree.CheckTests(); (len(found) == 0) != enough {
+			t.Errorf("%d lines of tests for 100 of code: %v", lines, found)
+		}
+	}
+}
+
+// unproved are the reasons of rules that no tree above has broken.
+func unproved(proved map[string]bool) []string {
+	var reasons []string
+	for _, f := range Floors {
+		reasons = append(reasons, f.Reason)
+	}
+	for _, o := range Onlys {
+		reasons = append(reasons, o.Reason)
+	}
+	return slices.DeleteFunc(reasons, func(reason string) bool { return proved[reason] })
 }
 
 // What may be does not count as broken.

@@ -3,6 +3,8 @@ package archtest
 import (
 	"fmt"
 	"go/ast"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -17,6 +19,7 @@ const (
 	usualMethods       = 3   // nine interfaces in ten
 	documentedShare    = 0.9 // of exported names
 	testShare          = 0.6 // lines of tests to lines of code
+	maxSampleLines     = 60  // of a sample function or extension, all files together
 )
 
 // CheckFiles holds the sizes of files, tests included in the maximum only.
@@ -135,6 +138,24 @@ func (t *Tree) CheckTests() []Violation {
 		return []Violation{{"tests", fmt.Sprintf("have %d lines for %d of code", tests, code), "test code is about as long as code"}}
 	}
 	return nil
+}
+
+// CheckSamples holds the sizes of sample functions and extensions, which are
+// read to learn how one is written.
+func (t *Tree) CheckSamples() []Violation {
+	sizes := map[string]int{}
+	for _, f := range t.Files {
+		if parent := path.Dir(f.Dir); !f.Test && (parent == "functions" || parent == "extensions/examples") {
+			sizes[f.Dir] += f.Lines
+		}
+	}
+	var found []Violation
+	for _, dir := range slices.Sorted(maps.Keys(sizes)) {
+		if sizes[dir] >= maxSampleLines {
+			found = append(found, Violation{dir, fmt.Sprintf("has %d lines, not under %d", sizes[dir], maxSampleLines), "a sample is read to learn how one is written"})
+		}
+	}
+	return found
 }
 
 // declarations visits the top-level declarations of files that are not tests.
