@@ -30,6 +30,22 @@ func benchInvoke(b *testing.B, i *sandbox.Instance, event string) {
 	}
 }
 
+// BenchmarkInstantiateGo is instantiation alone, of a handler that has
+// forty thousand data segments.
+func BenchmarkInstantiateGo(b *testing.B) {
+	m := compile(b, gobuildtest.Function(b, "hello"), defaultMemory)
+	ctx := context.Background()
+	for b.Loop() {
+		i, err := m.Instantiate(ctx, sandbox.InstanceConfig{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := i.Close(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkInit is instantiation and init of the same handler.
 func BenchmarkInit(b *testing.B) {
 	m := compile(b, gobuildtest.Function(b, "counter"), defaultMemory)

@@ -12,6 +12,7 @@ func (rw *rewriter) assemble(sizeHint int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	data := rw.dataSegments()
 	out := make([]byte, 0, sizeHint+len(rw.code)/4)
 	out = append(out, magic...)
 	section := func(id byte, content []byte) {
@@ -34,13 +35,13 @@ func (rw *rewriter) assemble(sizeHint int) ([]byte, error) {
 		section(secElement, elements)
 	}
 	if m.present[secDataCount] {
-		section(secDataCount, m.raw[secDataCount])
+		section(secDataCount, data.count)
 	}
 	if n := len(m.functions) + len(rw.routines); n > 0 {
 		section(secCode, rw.codeSection(n))
 	}
 	if m.present[secData] {
-		section(secData, m.raw[secData])
+		section(secData, data.content)
 	}
 	section(secCustom, append(appendName(nil, "name"), rw.nameSection()...))
 	return out, nil

@@ -156,6 +156,7 @@ func (f *function) misc(at int) error {
 		f.edits = append(f.edits, edit{at, f.r.p, editRoutine, f.rw.routine(routineCopy, 0)})
 	case miscMemoryInit:
 		segment := f.r.u32()
+		f.rw.namesData = true
 		f.memoryZero()
 		f.memoryInit(segment, at)
 	case miscTableInit, miscTableCopy:
@@ -165,7 +166,10 @@ func (f *function) misc(at int) error {
 	case miscTableGrow, miscTableFill:
 		f.r.u32()
 		f.edits = append(f.edits, edit{at, at, editBefore, f.rw.routine(routineSlots, 0)})
-	case miscDataDrop, miscElemDrop, miscTableSize:
+	case miscDataDrop:
+		f.rw.namesData = true
+		f.r.u32()
+	case miscElemDrop, miscTableSize:
 		f.r.u32()
 	default:
 		if f.r.err == nil {

@@ -29,7 +29,8 @@
 // # What else changes
 //
 // A start function is not run by instantiation but exported as [ExportStart],
-// so that instantiating runs no guest code. Function names are kept for stack
+// so that instantiating runs no guest code. Many small data segments become a few
+// large ones where nothing can tell them apart (segments.go). Function names are kept for stack
 // traces; all other custom sections (DWARF, producers, local names) are dropped.
 //
 // The input must be valid: the caller validates it first, because an invalid
@@ -73,6 +74,8 @@ type Report struct {
 	Functions, Charges int
 	// Routines counts the functions that were added.
 	Routines int
+	// Merged is by how many there are fewer data segments than before.
+	Merged int
 	// HasStart tells that [ExportStart] was added.
 	HasStart bool
 }
@@ -119,6 +122,7 @@ type rewriter struct {
 	firstRoutine   uint32
 	routines       []routineKey
 	routineIndex   map[routineKey]uint32
+	namesData      bool   // an instruction names a data segment
 	code           []byte // bodies with their sizes
 	report         Report
 }

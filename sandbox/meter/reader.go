@@ -89,6 +89,20 @@ func (r *reader) skipSigned(limit int) {
 	r.fail(errLEB)
 }
 
+// s32 reads a signed LEB128 of at most five bytes.
+func (r *reader) s32() int32 {
+	var v int64
+	for shift := 0; shift < 35; shift += 7 {
+		c := r.byte()
+		v |= int64(c&0x7f) << shift
+		if c < 0x80 {
+			return int32(v << (57 - shift) >> (57 - shift))
+		}
+	}
+	r.fail(errLEB)
+	return 0
+}
+
 func (r *reader) name() string { return string(r.take(r.u32())) }
 
 func appendU32(b []byte, v uint32) []byte {
