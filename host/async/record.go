@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -15,29 +14,16 @@ import (
 	"github.com/lambent-host/lambent/host/store"
 )
 
-// schema is the number of the stored form. Raise it with every change an older
-// program would misread.
-const schema = 1
-
 // Buckets, both keyed by sequence number (8 bytes, big endian). Payloads are
 // apart so that the scan at start does not touch them.
 var (
-	metaBucket    = []byte("meta")
 	eventsBucket  = []byte("async.events")
 	payloadBucket = []byte("async.payloads")
-	schemaKey     = []byte("async.schema")
 )
 
-// SchemaError tells that the queue was stored in a form this program does not know.
-type SchemaError struct {
-	Found     string
-	Supported int
-}
-
-// Error tells both schema numbers.
-func (e *SchemaError) Error() string {
-	return fmt.Sprintf("the event queue is stored in schema %q, this version of Lambent reads up to %d: use a newer version", e.Found, e.Supported)
-}
+// schema numbers the stored form. Raise it with every change an older program
+// would misread.
+var schema = store.Schema{Owner: "async", Number: 1, Buckets: [][]byte{eventsBucket, payloadBucket}}
 
 // record is the stored form of an event without its payload.
 type record struct {
@@ -124,7 +110,7 @@ func decode(b []byte) (*record, error) {
 // load prepares the buckets and hands every event to yield, in order, and those
 // that cannot be read to skip.
 func load(st *store.Store, yield func(seq uint64, r *record), skip func(seq uint64, err error)) error {
-	if err := st.Update(context.Background(), prepare); err != nil {
+	if err := st.Update(context.Background(), schema.Prepare); err != nil {
 		return err
 	}
 	return st.View(func(tx *bbolt.Tx) error {
@@ -141,20 +127,4 @@ func load(st *store.Store, yield func(seq uint64, r *record), skip func(seq uint
 			return nil
 		})
 	})
-}
-
-func prepare(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, eventsBucket, payloadBucket} {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-			return err
-		}
-	}
-	meta := tx.Bucket(metaBucket)
-	switch found := meta.Get(schemaKey); {
-	case found == nil:
-		return meta.Put(schemaKey, []byte(strconv.Itoa(schema)))
-	case string(found) != strconv.Itoa(schema):
-		return &SchemaError{Found: string(found), Supported: schema}
-	}
-	return nil
 }

@@ -66,7 +66,7 @@ type function struct {
 // Open reads the catalogue from the store and removes code files that nothing
 // refers to. codeDir is created when it is missing; it must belong to this
 // catalogue alone. A store written by a newer Lambent is refused with a
-// *SchemaError.
+// *store.SchemaError.
 func Open(st *store.Store, codeDir string, cfg Config) (*Catalogue, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -17,11 +17,13 @@ import (
 
 func TestOpenRefusesANewerSchema(t *testing.T) {
 	fx := open(t)
-	if err := fx.st.Update(ctx, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(schemaKey, []byte("2")) }); err != nil {
+	if err := fx.st.Update(ctx, func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("meta")).Put([]byte("catalogue.schema"), []byte("2"))
+	}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := Open(fx.st, filepath.Join(fx.dir, "code"), Config{})
-	var schema *SchemaError
+	var schema *store.SchemaError
 	if !errors.As(err, &schema) || schema.Found != "2" || !strings.Contains(err.Error(), "use a newer version") {
 		t.Errorf("got %v", err)
 	}

@@ -48,17 +48,6 @@ func (e *NotReadyError) Error() string { return e.Message }
 // invocation may succeed later. It is false for a version that failed.
 func (e *NotReadyError) NotReady() bool { return e.State == StatePending }
 
-// SchemaError tells that the store was written in a form this program does not know.
-type SchemaError struct {
-	Found     string
-	Supported int
-}
-
-// Error tells both schema numbers.
-func (e *SchemaError) Error() string {
-	return fmt.Sprintf("the catalogue is stored in schema %q, this version of Lambent reads up to %d: use a newer version", e.Found, e.Supported)
-}
-
 func invalid(field, format string, args ...any) *InvalidError {
 	return &InvalidError{Field: field, Message: fmt.Sprintf(format, args...)}
 }

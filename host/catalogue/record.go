@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -14,19 +13,17 @@ import (
 	"github.com/lambent-host/lambent/host/store"
 )
 
-// schema is the number of the stored form described in this file. Raise it with
-// every change an older program would misread, and convert in load.
-const schema = 1
-
 // Buckets. Functions are keyed by name, versions by name NUL number (20 digits,
 // so that they sort), aliases by name NUL alias. Names hold no NUL.
 var (
-	metaBucket      = []byte("meta")
 	functionsBucket = []byte("catalogue.functions")
 	versionsBucket  = []byte("catalogue.versions")
 	aliasesBucket   = []byte("catalogue.aliases")
-	schemaKey       = []byte("catalogue.schema")
 )
+
+// schema numbers the stored form described in this file. Raise it with every
+// change an older program would misread, and convert in load.
+var schema = store.Schema{Owner: "catalogue", Number: 1, Buckets: [][]byte{functionsBucket, versionsBucket, aliasesBucket}}
 
 // record is a function without its published versions and aliases.
 type record struct {
@@ -39,7 +36,7 @@ type record struct {
 
 // load prepares the buckets and reads every function.
 func load(st *store.Store) (map[string]*function, error) {
-	if err := st.Update(context.Background(), prepare); err != nil {
+	if err := st.Update(context.Background(), schema.Prepare); err != nil {
 		return nil, err
 	}
 	functions := make(map[string]*function)
@@ -63,22 +60,6 @@ func load(st *store.Store) (map[string]*function, error) {
 		return loadAliases(tx, functions)
 	})
 	return functions, err
-}
-
-func prepare(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, functionsBucket, versionsBucket, aliasesBucket} {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-			return err
-		}
-	}
-	meta := tx.Bucket(metaBucket)
-	switch found := meta.Get(schemaKey); {
-	case found == nil:
-		return meta.Put(schemaKey, []byte(strconv.Itoa(schema)))
-	case string(found) != strconv.Itoa(schema):
-		return &SchemaError{Found: string(found), Supported: schema}
-	}
-	return nil
 }
 
 func loadVersions(tx *bbolt.Tx, functions map[string]*function) error {

@@ -40,7 +40,6 @@ func TestErrorsBecomeAnswers(t *testing.T) {
 		{&catalogue.InvalidError{Field: "F", Message: "100% %s", Validation: true}, 400, "ValidationException", "100% %s"},
 		{&catalogue.NotReadyError{State: "Pending", Message: "m"}, 409, "ResourceConflictException", "m"},
 		{&catalogue.NotReadyError{State: "Failed", Message: "m"}, 409, "ResourceConflictException", "m"},
-		{&catalogue.SchemaError{Found: "9"}, 500, "ServiceException", "An error occurred and the request cannot be processed."},
 		{&deployment.Error{Code: deployment.CodeInvalid, Message: "m"}, 400, "InvalidParameterValueException", "m"},
 		{&deployment.Error{Code: deployment.CodeTooLarge, Message: "m"}, 413, "RequestEntityTooLargeException", "m"},
 		{&admission.ThrottledError{Reason: "r", RetryAfter: time.Second}, 429, "TooManyRequestsException", "Rate Exceeded."},
