@@ -25,7 +25,7 @@ func (a *app) benchCommand() *cobra.Command {
 		Args:    positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := cfg.Validate(); err != nil {
-				return &usageError{err}
+				return flagFaults(err, benchFlags)
 			}
 			report, err := bench.Run(cmd.Context(), cfg, func(step string) { fmt.Fprintln(a.Stderr, strings.TrimRight(step, "\n")) })
 			if err != nil {
@@ -48,4 +48,10 @@ func (a *app) benchCommand() *cobra.Command {
 	flags.DurationVar(&cfg.Limit, "limit", cfg.Limit, "how long the whole run may take")
 	flags.BoolVar(&asJSON, "json", false, "print JSON instead of a table")
 	return cmd
+}
+
+// benchFlags are the flags of the fields that a configuration can have faults in.
+var benchFlags = map[string]string{
+	"Rounds": "rounds", "Requests": "requests", "Cold": "cold", "Warmup": "warmup", "Concurrency": "concurrency",
+	"MemoryMB": "memory", "Function": "function", "Limit": "limit",
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -36,6 +37,9 @@ func (a *app) buildCommand() *cobra.Command {
 			}
 			if out == "" {
 				out = filepath.Base(dir) + ".wasm"
+			}
+			if folder, err := os.Stat(filepath.Dir(out)); err != nil || !folder.IsDir() {
+				return fmt.Errorf("--output: there is no folder %s", filepath.Dir(out)) // before the work, not after it
 			}
 			report, err := gobuild.Build(cmd.Context(), gobuild.Options{
 				Dir: dir, Out: out, Env: a.Env, Seam: chosen, KeepSymbols: symbols,

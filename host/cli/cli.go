@@ -14,7 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/mattn/go-isatty"
@@ -44,12 +46,13 @@ func Main(ctx context.Context, p Process) int {
 	app := &app{Process: p}
 	root := app.root()
 	root.SetArgs(p.Args)
-	root.SetIn(p.Stdin)
-	root.SetOut(p.Stdout)
-	root.SetErr(p.Stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(p.Stderr, "lambent: interrupted")
+		return exitError
 	}
 	fmt.Fprintln(p.Stderr, "lambent:", err)
 	var usage *usageError
@@ -68,6 +71,20 @@ func (e *usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// fieldPattern finds the field that a fault of a configuration begins with.
+var fieldPattern = regexp.MustCompile(`(?m)^(?:field )?([A-Z]\w*): `)
+
+// flagFaults is the error of a configuration with the flags in it that the user
+// knows, in place of the fields behind them.
+func flagFaults(err error, flags map[string]string) error {
+	return usagef("%s", fieldPattern.ReplaceAllStringFunc(err.Error(), func(found string) string {
+		if flag, ok := flags[fieldPattern.FindStringSubmatch(found)[1]]; ok {
+			return "--" + flag + ": "
+		}
+		return found
+	}))
 }
 
 // app is what the commands share.
@@ -104,6 +121,9 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 		Version:       version(),
 	}
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout) // before checkTopics: cobra's completion remembers it
+	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.SetVersionTemplate("lambent {{.Version}}\n")
 	root.AddGroup(
@@ -115,7 +135,34 @@ func (a *app) root() *cobra.Command {
 	grouped(root, groupFunctions, a.buildCommand(), a.deployCommand(), a.invokeCommand(), a.listCommand(), a.deleteCommand())
 	grouped(root, groupMeasure, a.benchCommand())
 	root.AddCommand(a.versionCommand())
+	checkTopics(root)
 	return root
+}
+
+// checkTopics makes "help X" and "completion X" fail for an X that does not
+// exist; cobra would print what there is and call it a success.
+func checkTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return usagef("help: there is no command %q", strings.Join(args, " "))
+				}
+				return nil
+			}
+		case "completion":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return usagef("completion: %q is not one of bash, zsh, fish, powershell", args[0])
+				}
+				return nil
+			}
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 }
 
 func grouped(root *cobra.Command, group string, commands ...*cobra.Command) {
@@ -145,10 +192,10 @@ func (a *app) withEndpoint(cmd *cobra.Command) *cobra.Command {
 }
 
 // client speaks to the host that the flag, or else the environment, names.
-func (a *app) client() *client.Client {
-	endpoint := a.endpoint
+func (a *app) client() (*client.Client, error) {
+	endpoint, from := a.endpoint, "--endpoint"
 	if endpoint == "" {
-		endpoint = a.env("LAMBENT_ENDPOINT")
+		endpoint, from = a.env("LAMBENT_ENDPOINT"), "LAMBENT_ENDPOINT"
 	}
 	if endpoint == "" {
 		endpoint = host.DefaultConfig().Listen
@@ -156,7 +203,11 @@ func (a *app) client() *client.Client {
 	if !strings.Contains(endpoint, "://") {
 		endpoint = "http://" + endpoint
 	}
-	return client.New(endpoint)
+	parsed, err := url.Parse(endpoint)
+	if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") {
+		return nil, usagef("%s: %q is not a URL like http://%s", from, endpoint, host.DefaultConfig().Listen)
+	}
+	return client.New(endpoint), nil
 }
 
 // env returns a variable of the environment; "" where it is not set.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,13 @@ const modulePath = "github.com/lambent-host/lambent"
 const (
 	demoFunction = "demo-lambda"
 	demoTimeout  = 1
+)
+
+// How long the parts of the demo may take: the first on a slow machine with
+// empty caches that has to download.
+const (
+	buildLimit = 20 * time.Minute
+	playLimit  = 5 * time.Minute
 )
 
 // demo is one run of the demo.
@@ -76,10 +84,22 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(d.work)) }()
 	d.extensions = filepath.Join(d.work, "extensions")
 	d.timeline = filepath.Join(d.work, "timeline.jsonl")
-	if err := d.build(ctx); err != nil {
+	if err := within(ctx, buildLimit, d.build); err != nil {
 		return err
 	}
 	return d.serve(ctx)
+}
+
+// within gives one part of the demo an end that comes of itself, and says in its
+// error why it ended early where it did.
+func within(ctx context.Context, limit time.Duration, part func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("this part of the demo took longer than %v", limit))
+	defer cancel()
+	err := part(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), err)
+	}
+	return err
 }
 
 // findCheckout returns the root of the module when the working folder is in it.
@@ -112,16 +132,25 @@ func (d *demo) build(ctx context.Context) error {
 		if err := os.Mkdir(d.extensions, 0o755); err != nil {
 			return err
 		}
-		build := exec.CommandContext(ctx, "go", "build", "-o", d.extensions, "./extensions/examples/timeline")
-		build.Dir, build.Env = d.source, d.app.Env
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("build the extension: %w\n%s", err, out)
-		}
-		return nil
+		return d.buildExtension(ctx)
 	})
 }
 
-// serve runs the host while the demo talks to it.
+// buildExtension has the go command make its temporary files in the demo's own
+// folder: interrupted, it can leave them.
+func (d *demo) buildExtension(ctx context.Context) error {
+	build := exec.CommandContext(ctx, "go", "build", "-o", d.extensions, "./extensions/examples/timeline")
+	build.Dir, build.Env = d.source, append(slices.Clone(d.app.Env), "GOTMPDIR="+d.work)
+	build.Cancel = func() error { return build.Process.Signal(os.Interrupt) }
+	build.WaitDelay = 10 * time.Second // then it is killed
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the extension: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// serve runs the host while the demo talks to it, and with --keep until ctx is
+// done.
 func (d *demo) serve(ctx context.Context) (err error) {
 	cfg := host.DefaultConfig()
 	cfg.Listen, cfg.DataDir, cfg.ExtensionsDir = d.addr, filepath.Join(d.work, "data"), d.extensions
@@ -140,7 +169,7 @@ func (d *demo) serve(ctx context.Context) (err error) {
 	d.client = client.New("http://" + h.Addr())
 	defer d.client.CloseIdle()
 	fmt.Fprintf(d.app.Stdout, "A host listens on http://%s\n", h.Addr())
-	if err := d.play(ctx); err != nil {
+	if err := within(ctx, playLimit, d.play); err != nil {
 		return err
 	}
 	if d.keep {

@@ -40,13 +40,17 @@ func (a *app) deployCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			host, err := a.client()
+			if err != nil {
+				return err
+			}
 			code, err := a.code(cmd.Context(), args[1])
 			if err != nil {
 				return err
 			}
 			request.Code = &lambdaapi.FunctionCode{ZipFile: code}
 			fmt.Fprintf(a.Stderr, "uploading %s; the host validates and compiles it\n", size(int64(len(code))))
-			f, created, err := a.client().Deploy(cmd.Context(), request)
+			f, created, err := host.Deploy(cmd.Context(), request)
 			if err != nil {
 				return err
 			}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lambent-host/lambent/host/client"
+	"github.com/lambent-host/lambent/host/lambdaapi"
 )
 
 const aboutInvoke = `Invoke runs a function and prints its answer. The payload is JSON, or @FILE, or -
@@ -19,6 +21,9 @@ for stdin; without one the function gets {}.
 
 A function that answers with an error ends the command with exit code 1; its error
 document is still what is printed on stdout.`
+
+// invocationTypes are the values of --type.
+var invocationTypes = []string{lambdaapi.InvocationRequestResponse, lambdaapi.InvocationEvent, lambdaapi.InvocationDryRun}
 
 // errFunction is a function that answered with an error.
 var errFunction = errors.New("the function answered with an error")
@@ -35,11 +40,17 @@ func (a *app) invokeCommand() *cobra.Command {
 		Args: positional("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Name = args[0]
-			var err error
+			if !slices.Contains(invocationTypes, in.Type) {
+				return usagef("--type: %q is not one of %s", in.Type, strings.Join(invocationTypes, ", "))
+			}
+			host, err := a.client()
+			if err != nil {
+				return err
+			}
 			if in.Payload, err = a.payload(payload); err != nil {
 				return err
 			}
-			out, err := a.client().Invoke(cmd.Context(), in)
+			out, err := host.Invoke(cmd.Context(), in)
 			if err != nil {
 				return err
 			}
@@ -48,7 +59,7 @@ func (a *app) invokeCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&payload, "payload", "p", "", "the event: JSON, @FILE, or - for stdin")
-	flags.StringVar(&in.Type, "type", "RequestResponse", "RequestResponse, Event (asynchronous) or DryRun")
+	flags.StringVar(&in.Type, "type", lambdaapi.InvocationRequestResponse, "RequestResponse, Event (asynchronous) or DryRun")
 	flags.BoolVar(&in.Tail, "log", false, "print the end of the log to stderr")
 	flags.StringVar(&in.Qualifier, "qualifier", "", "a version or an alias")
 	flags.StringVar(&in.ClientContext, "client-context", "", "client context, a JSON object")
@@ -68,10 +79,10 @@ func (a *app) payload(flag string) ([]byte, error) {
 
 func (a *app) printOutcome(in client.InvokeInput, out *client.InvokeOutput) error {
 	switch {
-	case in.Type == "Event":
+	case in.Type == lambdaapi.InvocationEvent:
 		fmt.Fprintf(a.Stderr, "accepted: request %s\n", out.RequestID)
 		return nil
-	case in.Type == "DryRun":
+	case in.Type == lambdaapi.InvocationDryRun:
 		fmt.Fprintln(a.Stderr, "the function exists and could be invoked")
 		return nil
 	}
@@ -94,14 +105,18 @@ func (a *app) listCommand() *cobra.Command {
 		Short: "List the functions",
 		Args:  positional(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			functions, err := a.client().List(cmd.Context())
+			host, err := a.client()
+			if err != nil {
+				return err
+			}
+			functions, err := host.List(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				encoder := json.NewEncoder(a.Stdout)
 				encoder.SetIndent("", "  ")
-				return encoder.Encode(functions)
+				return encoder.Encode(append([]*lambdaapi.FunctionConfiguration{}, functions...)) // [] for none, not null
 			}
 			table := tabwriter.NewWriter(a.Stdout, 0, 4, 2, ' ', 0)
 			fmt.Fprintln(table, "NAME\tMEMORY\tTIMEOUT\tCODE\tMODIFIED")
@@ -126,10 +141,14 @@ func (a *app) deleteCommand() *cobra.Command {
 			if qualifier != "" {
 				name += ":" + qualifier
 			}
-			if err := a.client().Delete(cmd.Context(), name); err != nil {
+			host, err := a.client()
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(a.Stdout, "deleted %s\n", name)
+			if err := host.Delete(cmd.Context(), name); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.Stdout, "deleted %s\n", name)
 			return err
 		},
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lambent-host/lambent/abi/gobuild/gobuildtest"
 )
 
 // programDir holds the real binary once a test has needed it.
@@ -177,5 +179,94 @@ func TestTheDemoSaysWhereItMustBeRun(t *testing.T) {
 	out, err := demo.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "run it in a checkout of") {
 		t.Errorf("demo outside a checkout: %v\n%s", err, out)
+	}
+}
+
+func TestTheDemoLeavesNothingWhenInterrupted(t *testing.T) {
+	for _, after := range []string{"build functions/hello", "A host listens", "Invocations"} {
+		t.Run(after, func(t *testing.T) {
+			temp := t.TempDir()
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer cancel()
+			demo := exec.CommandContext(ctx, lambent(t), "demo")
+			demo.Env = append(os.Environ(), "TMPDIR="+temp)
+			var stderr strings.Builder
+			demo.Stderr = &stderr
+			stdout, err := demo.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := demo.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(stdout)
+			for lines.Scan() && !strings.HasPrefix(lines.Text(), after) {
+				continue
+			}
+			if err := demo.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, stdout)
+			_ = demo.Wait()
+			if code := demo.ProcessState.ExitCode(); code != exitError || stderr.String() != "lambent: interrupted\n" {
+				t.Errorf("exit code %d, stderr %q", code, stderr.String())
+			}
+			if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
+				t.Errorf("the demo left %v behind (%v)", left, err)
+			}
+		})
+	}
+}
+
+// An interrupted go command can leave its temporary folder; a stand-in for it
+// always does.
+func TestTheExtensionIsBuiltInsideTheDemosFolder(t *testing.T) {
+	bin, work := t.TempDir(), t.TempDir()
+	script := "#!/bin/sh\nmkdir \"${GOTMPDIR:-$TMPDIR}/go-build1\"\necho no luck\nexit 1\n"
+	if err := os.WriteFile(filepath.Join(bin, "go"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("TMPDIR", t.TempDir())
+	d := &demo{app: &app{Process: Process{Env: os.Environ()}}, work: work, source: t.TempDir(), extensions: work}
+	if err := d.buildExtension(t.Context()); err == nil || !strings.Contains(err.Error(), "no luck") {
+		t.Errorf("error %v, want the one of the go command with what it wrote", err)
+	}
+	if _, err := os.Stat(filepath.Join(work, "go-build1")); err != nil {
+		t.Errorf("the go command's temporary folder is not in the demo's: %v", err)
+	}
+}
+
+// The first signal waits for what is running, the second for nothing.
+func TestServeEndsAtOnceOnASecondSignal(t *testing.T) {
+	data := t.TempDir()
+	served := serve(t, data)
+	endpoint := []string{"LAMBENT_ENDPOINT=http://" + served.addr}
+	file := filepath.Join(data, "hello.wasm")
+	if err := os.WriteFile(file, gobuildtest.Function(t, "hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, endpoint, "", "deploy", "hello", file, "--timeout", "600"); got.code != exitOK {
+		t.Fatalf("deploy: %+v", got)
+	}
+	if got := run(t, endpoint, "", "invoke", "hello", "--type", "Event", "--payload", `{"sleepMs":600000}`); got.code != exitOK {
+		t.Fatalf("invoke: %+v", got)
+	}
+	if err := served.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	for line := ""; !strings.Contains(line, "shutting down"); {
+		var err error
+		if line, err = served.log.ReadString('\n'); err != nil {
+			t.Fatalf("%v before the host said that it ends", err)
+		}
+	}
+	if err := served.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, served.log)
+	_ = served.Wait()
+	if status, ok := served.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
+		t.Errorf("serve ended with %v, not by the second signal", served.ProcessState)
 	}
 }

@@ -36,7 +36,7 @@ func (a *app) serveCommand() *cobra.Command {
 			}
 			cfg.Env, cfg.Version = a.Env, version()
 			if err := cfg.Validate(); err != nil {
-				return &usageError{err}
+				return flagFaults(err, serveFlags)
 			}
 			h, err := host.New(cmd.Context(), cfg, log)
 			if err != nil {
@@ -56,6 +56,12 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.DurationVar(&cfg.ShutdownTimeout, "shutdown-timeout", cfg.ShutdownTimeout, "how long the end may take")
 	flags.StringVar(&level, "log-level", level, "trace, debug, info, warn or error")
 	return cmd
+}
+
+// serveFlags are the flags of the fields that a configuration can have faults in.
+var serveFlags = map[string]string{
+	"Listen": "listen", "DataDir": "data", "Region": "region", "AccountID": "account",
+	"ConcurrencyLimit": "concurrency", "EnvironmentIdle": "idle", "ShutdownTimeout": "shutdown-timeout",
 }
 
 // newLogger writes for a person on a terminal, JSON lines otherwise.

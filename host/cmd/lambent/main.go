@@ -13,6 +13,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once what the first has asked to end
 	code := cli.Main(ctx, cli.Process{
 		Args:   os.Args[1:],
 		Env:    os.Environ(),
