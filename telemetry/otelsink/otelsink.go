@@ -49,11 +49,13 @@ func New(ctx context.Context, env []string, version string) (*Sink, error) {
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, fmt.Errorf("describe the OpenTelemetry resource: %w", err)
 	}
-	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	// X-Amzn-Trace-Id holds the time a trace began in its first four bytes, and
+	// X-Ray refuses traces of another age; for traceparent one id is as good as another.
+	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithIDGenerator(xray.NewIDGenerator())}
 	if exporter == nil {
-		// Without an exporter nothing is recorded, but ids are still made and
-		// passed on, so that a function's own traces join those of its caller.
-		options = append(options, sdktrace.WithSampler(sdktrace.NeverSample()))
+		// Without an exporter ids are still made and passed on, so that a function's
+		// own traces join those of its caller; what the caller samples stays sampled.
+		options = append(options, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample())))
 	} else {
 		options = append(options, sdktrace.WithBatcher(exporter))
 	}

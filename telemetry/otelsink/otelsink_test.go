@@ -2,11 +2,13 @@ package otelsink
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -81,6 +83,39 @@ func TestWithoutExporterIdsAreMadeButNothingIsRecorded(t *testing.T) {
 		if err := sink.Shutdown(context.Background()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestWithoutExporterTheCallersDecisionIsPassedOn(t *testing.T) {
+	sink, err := New(t.Context(), nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sink.Shutdown(context.Background()) }()
+	for decision, want := range map[string]bool{"0": false, "1": true} {
+		in := propagation.MapCarrier{"X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=" + decision}
+		ctx, span := sink.Tracer().Start(sink.Propagator().Extract(t.Context(), in), "invoke")
+		out := propagation.MapCarrier{}
+		sink.Propagator().Inject(ctx, out)
+		span.End()
+		id := out["X-Amzn-Trace-Id"]
+		if !strings.HasPrefix(id, "Root=1-5759e988-bd862e3fe1be46a994272793;") || strings.HasSuffix(id, "Sampled=1") != want {
+			t.Errorf("Sampled=%s became %q", decision, id)
+		}
+	}
+}
+
+func TestTraceIDsBeginWithTheTime(t *testing.T) {
+	sink, err := New(t.Context(), nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sink.Shutdown(context.Background()) }()
+	before := time.Now().Unix()
+	_, span := sink.Tracer().Start(t.Context(), "invoke")
+	id := span.SpanContext().TraceID()
+	if began := int64(binary.BigEndian.Uint32(id[:4])); began < before || began > time.Now().Unix() {
+		t.Errorf("trace %s began at %d, want about %d", id, began, before)
 	}
 }
 
