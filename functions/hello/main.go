@@ -7,7 +7,8 @@
 //	{"sleepMs":5000}        sleeps first, past the timeout if that is shorter
 //	{"spinMs":5000}         the same, but keeps the CPU busy
 //
-// The environment variable GREETING replaces "Hello".
+// The environment variable GREETING replaces "Hello". Read next: package telemetry,
+// for what the host tells of it.
 package main
 
 import (

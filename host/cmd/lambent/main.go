@@ -1,5 +1,6 @@
 // Command lambent is a function host and the command line to it. All of it is in
 // package cli, so that tests can run it; here is only what belongs to a process.
+// Read next: package cli, and package host, which wires everything.
 package main
 
 import (
