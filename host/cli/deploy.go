@@ -65,7 +65,7 @@ func (a *app) deployCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.IntVar(&s.memory, "memory", 128, "MB of memory, 128 to 10240")
 	flags.IntVar(&s.timeout, "timeout", 3, "seconds an invocation may take, 1 to 900")
-	flags.StringArrayVar(&s.env, "env", nil, "K=V for the function's environment; may be given again")
+	flags.StringArrayVar(&s.env, "env", nil, "K=V for the function's environment; may be given again, and replaces what was there")
 	flags.StringVar(&s.description, "description", "", "what the function is for")
 	flags.StringVar(&s.handler, "handler", "", "handler, as the function reads it in _HANDLER")
 	flags.StringVar(&s.role, "role", "arn:aws:iam::000000000000:role/lambent", "role of a new function; it is kept and grants nothing")

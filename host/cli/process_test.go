@@ -46,14 +46,20 @@ func lambent(t *testing.T) string {
 // served is a host in a process of its own.
 type served struct {
 	*exec.Cmd
-	addr string
-	log  *bufio.Reader // what comes after the first line
+	addr  string
+	first string        // the first line of the log
+	log   *bufio.Reader // what comes after it
 }
 
 // serve starts the real program and waits until it listens.
 func serve(t *testing.T, data string) *served {
 	t.Helper()
-	cmd := exec.Command(lambent(t), "serve", "--listen", "127.0.0.1:0", "--data", data)
+	return serveOn(t, "127.0.0.1:0", data)
+}
+
+func serveOn(t *testing.T, listen, data string) *served {
+	t.Helper()
+	cmd := exec.Command(lambent(t), "serve", "--listen", listen, "--data", data)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +77,7 @@ func serve(t *testing.T, data string) *served {
 	if match == nil {
 		t.Fatalf("first line %q (%v): want JSON with the address, since stderr is no terminal", line, err)
 	}
-	return &served{cmd, match[1], log}
+	return &served{cmd, match[1], line, log}
 }
 
 func TestServeAnswersAndEndsCleanlyOnASignal(t *testing.T) {
@@ -95,6 +101,22 @@ func TestServeAnswersAndEndsCleanlyOnASignal(t *testing.T) {
 				t.Errorf("serve ended with %v:\n%s", err, rest)
 			}
 		})
+	}
+}
+
+func TestServeWarnsWhenOthersCanReachIt(t *testing.T) {
+	for listen, exposed := range map[string]bool{"127.0.0.1:0": false, "[::1]:0": false, "0.0.0.0:0": true, ":0": true} {
+		host := serveOn(t, listen, t.TempDir())
+		if err := host.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		rest, _ := io.ReadAll(host.log)
+		if err := host.Wait(); err != nil {
+			t.Errorf("serve ended with %v", err)
+		}
+		if warned := strings.Contains(host.first+string(rest), "signatures are not verified"); warned != exposed {
+			t.Errorf("--listen %s: warned %v, want %v:\n%s%s", listen, warned, exposed, host.first, rest)
+		}
 	}
 }
 

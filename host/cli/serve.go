@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -42,6 +43,9 @@ func (a *app) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if !isLoopback(h.Addr()) {
+				log.Warn().Str("address", h.Addr()).Msg("whoever reaches this address can run and change functions: request signatures are not verified")
+			}
 			return h.Run(cmd.Context())
 		},
 	}
@@ -62,6 +66,12 @@ func (a *app) serveCommand() *cobra.Command {
 var serveFlags = map[string]string{
 	"Listen": "listen", "DataDir": "data", "Region": "region", "AccountID": "account",
 	"ConcurrencyLimit": "concurrency", "EnvironmentIdle": "idle", "ShutdownTimeout": "shutdown-timeout",
+}
+
+// isLoopback tells whether only this machine reaches an address.
+func isLoopback(address string) bool {
+	bound, err := netip.ParseAddrPort(address)
+	return err == nil && bound.Addr().IsLoopback()
 }
 
 // newLogger writes for a person on a terminal, JSON lines otherwise.
