@@ -133,6 +133,8 @@ func TestWhatCannotBeDoneIsSaidClearly(t *testing.T) {
 		stderr string
 	}{
 		{"unknown command", nil, []string{"frobnicate"}, exitUsage, "frobnicate"},
+		{"help for an unknown command", nil, []string{"help", "frobnicate"}, exitUsage, "frobnicate"},
+		{"help for too much", nil, []string{"help", "list", "all"}, exitUsage, "list all"},
 		{"unknown flag", nil, []string{"list", "--colour"}, exitUsage, "--colour"},
 		{"argument missing", nil, []string{"deploy", "f"}, exitUsage, "FILE.wasm, FILE.zip or DIR is missing"},
 		{"argument too many", nil, []string{"list", "all"}, exitUsage, `"all" is one argument too many`},
