@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,6 +101,39 @@ func TestAFunctionFromItsSourceToItsEnd(t *testing.T) {
 			t.Errorf("%s: exit %d\nstdout: %s\nstderr: %s\nwant exit %d, stdout with %q, stderr with %q",
 				s.name, got.code, got.stdout, got.stderr, s.code, s.stdout, s.stderr)
 		}
+	}
+}
+
+func TestBuildWritesAModule(t *testing.T) {
+	source, err := filepath.Abs("../../functions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for _, c := range []struct{ name, file, said string }{
+		{"stdio", "stdio.wasm", "stdio.wasm: a command of "},
+		{"hello", "other.wasm", "other.wasm: a reactor of "},
+	} {
+		args := []string{"build", filepath.Join(source, c.name)}
+		if c.file != c.name+".wasm" {
+			args = append(args, "-o", c.file, "--seam", "direct")
+		}
+		got := run(t, nil, "", args...)
+		module, err := os.ReadFile(c.file)
+		if got.code != exitOK || !strings.HasPrefix(got.stdout, c.said) || err != nil || !bytes.HasPrefix(module, []byte("\x00asm")) {
+			t.Errorf("%v: %+v, %d bytes, %v", args, got, len(module), err)
+		}
+	}
+}
+
+func TestBenchPrintsWhatItMeasured(t *testing.T) {
+	small := []string{"bench", "--function", "echo", "--rounds", "1", "--requests", "5", "--cold", "1", "--warmup", "0", "--concurrency", "2"}
+	if got := run(t, nil, "", small...); got.code != exitOK || !strings.Contains(got.stdout, "cold / warm") || !strings.Contains(got.stderr, "round 1 of 1") {
+		t.Errorf("table: %+v", got)
+	}
+	var report struct{ Config struct{ Requests int } }
+	if got := run(t, nil, "", append(small, "--json")...); got.code != exitOK || json.Unmarshal([]byte(got.stdout), &report) != nil || report.Config.Requests != 5 {
+		t.Errorf("JSON: %+v", got)
 	}
 }
 
