@@ -3,9 +3,11 @@ package meter_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -34,6 +36,27 @@ var kernels = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(out)
 })
 
+// cKernels skips where there is no clang with a linker for WebAssembly.
+func cKernels(tb testing.TB) []byte {
+	tb.Helper()
+	out := filepath.Join(tb.TempDir(), "kernels.wasm")
+	clang := func(file string) ([]byte, error) {
+		return exec.Command("clang", "--target=wasm32-wasi", "-O2", "-Wall", "-Werror", "-fno-builtin", "-nostdlib",
+			"-Wl,--no-entry", "-o", out, "-x", "c", file).CombinedOutput()
+	}
+	if text, err := clang(os.DevNull); err != nil {
+		tb.Skipf("SKIPPED: the C kernels need clang and lld (apt-get install): %v\n%s", err, text)
+	}
+	if text, err := clang("testdata/kernels-c/kernels.c"); err != nil {
+		tb.Fatalf("%v\n%s", err, text)
+	}
+	wasm, err := os.ReadFile(out)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wasm
+}
+
 // both runs a benchmark plain and metered.
 func both(b *testing.B, wasm []byte, run func(b *testing.B, h *host, wasm []byte)) {
 	b.Run("plain", func(b *testing.B) { run(b, benchHost(b), wasm) })
@@ -53,19 +76,30 @@ func benchHost(b *testing.B) *host {
 func BenchmarkLoop(b *testing.B) {
 	m := &wasmtest.Module{}
 	m.Func("run", "i>", "", "loop > local.get 0 i32.const 1 i32.sub local.tee 0 br_if 0 end")
-	both(b, m.Bytes(), callRun(100_000_000))
+	both(b, m.Bytes(), call("run", 100_000_000))
 }
 
 func BenchmarkFib(b *testing.B) {
 	m := &wasmtest.Module{}
 	m.Func("run", "i>l", "", `local.get 0 i32.const 2 i32.lt_s if >l i64.const 1 else
 		local.get 0 i32.const 1 i32.sub call 0 local.get 0 i32.const 2 i32.sub call 0 i64.add end`)
-	both(b, m.Bytes(), callRun(32))
+	both(b, m.Bytes(), call("run", 32))
 }
 
-func callRun(arg uint64) func(b *testing.B, h *host, wasm []byte) {
+// cTurns are how often each kernel does its work in one call: some tens of
+// milliseconds.
+var cTurns = map[string]uint64{"matmul": 40, "nbody": 3000, "regex": 200, "sha256": 2000, "sieve": 150, "sort": 100}
+
+func BenchmarkC(b *testing.B) {
+	wasm := cKernels(b)
+	for _, name := range slices.Sorted(maps.Keys(cTurns)) {
+		b.Run(name, func(b *testing.B) { both(b, wasm, call(name, cTurns[name])) })
+	}
+}
+
+func call(name string, arg uint64) func(b *testing.B, h *host, wasm []byte) {
 	return func(b *testing.B, h *host, wasm []byte) {
-		f := h.mustInstantiate(wasm).ExportedFunction("run")
+		f := h.mustInstantiate(wasm).ExportedFunction(name)
 		h.yields = 0
 		for b.Loop() {
 			if _, err := f.Call(context.Background(), arg); err != nil {

@@ -13,6 +13,7 @@ const splitAbove = 200
 type charge struct {
 	cost  int64
 	check bool // also call the host when the fuel is used up
+	block int  // it stands in
 }
 
 // An edit replaces the code from one offset to another.
@@ -29,6 +30,9 @@ const (
 	editCall                    // call, return_call, ref.func: the shifted index
 	editRoutine                 // call a routine instead of the instruction
 	editBefore                  // call a routine, then the instruction as it stands
+	editSlot                    // nothing, until resolve finds that fuel moves here
+	editLoad                    // the local takes the fuel
+	editSpill                   // the global takes the fuel
 )
 
 // function is the state of one body while it is read.
@@ -39,15 +43,21 @@ type function struct {
 	charges []charge
 	open    []int // the charge that was current where each open block began
 	current int
-	blocks  uint32 // so far
-	maximum uint32 // of blocks
+	tree    []block // the body itself first
+	inside  []int   // the open blocks in tree
+	exits   []exit
+	// integers is how many integer locals there are.
+	integers uint32
+	maximum  uint32 // of blocks
 }
 
 // scan reads the instructions of a body and notes what to change.
 func (f *function) scan(b *body) error {
 	f.r = reader{b: b.code}
 	f.edits, f.charges, f.open = f.edits[:0], f.charges[:0], f.open[:0]
-	f.blocks, f.maximum = 0, f.rw.m.limits.LocalsTimesBlocks/max(b.locals, 1)
+	f.tree, f.inside, f.exits = f.tree[:0], f.inside[:0], f.exits[:0]
+	f.maximum = f.rw.m.limits.LocalsTimesBlocks / max(b.locals, 1)
+	f.enter(opBlock, 0)
 	f.begin(true)
 	f.open = append(f.open, f.current)
 	for len(f.open) > 0 {
@@ -63,6 +73,7 @@ func (f *function) scan(b *body) error {
 	if f.r.left() != 0 {
 		return fmt.Errorf("%d bytes follow the last end", f.r.left())
 	}
+	f.resolve()
 	return nil
 }
 
@@ -70,7 +81,7 @@ func (f *function) scan(b *body) error {
 func (f *function) begin(check bool) {
 	f.current = len(f.charges)
 	f.edits = append(f.edits, edit{from: f.r.p, to: f.r.p, kind: editCharge, index: uint32(f.current)})
-	f.charges = append(f.charges, charge{check: check})
+	f.charges = append(f.charges, charge{check: check, block: f.inside[len(f.inside)-1]})
 }
 
 // divide starts a new region if the current one has become expensive. It may
@@ -85,10 +96,17 @@ func (f *function) instruction(op byte, at int) error {
 	f.charges[f.current].cost += costOf(op)
 	shape := immediates[op]
 	switch op {
-	case opCall, opReturnCall, opRefFunc:
-		f.callee(op, at)
+	case opCall, opReturnCall:
+		f.leaves()
+		f.callee(at)
 		return nil
+	case opRefFunc:
+		f.callee(at)
+		return nil
+	case opCallIndirect, opReturnCallIndirect:
+		f.leaves()
 	case opMemoryGrow:
+		f.leaves()
 		f.memoryZero()
 		f.edits = append(f.edits, edit{at, f.r.p, editRoutine, f.rw.routine(routineGrow, 0)})
 		return nil
@@ -96,25 +114,31 @@ func (f *function) instruction(op byte, at int) error {
 	if shape == immMisc {
 		return f.misc(at)
 	}
+	switch op {
+	case opBr, opBrIf, opBrTable, opReturn:
+		return f.branch(op, at)
+	}
 	if !skipImmediates(&f.r, shape, f.rw.m.limits.BranchTargets) && f.r.err == nil {
 		return fmt.Errorf("the instruction 0x%02x at offset %d is not enabled or beyond a limit", op, at)
 	}
-	return f.control(op)
+	return f.control(op, at)
 }
 
 // control keeps the stack of open blocks.
-func (f *function) control(op byte) error {
+func (f *function) control(op byte, at int) error {
 	switch op {
 	case opBlock, opLoop, opIf:
 		if uint32(len(f.open)) >= f.rw.m.limits.Nesting {
 			return fmt.Errorf("blocks nest deeper than %d", f.rw.m.limits.Nesting)
 		}
-		if f.blocks++; f.blocks > f.maximum {
+		if uint32(len(f.tree)) > f.maximum {
 			return fmt.Errorf("locals times blocks are more than %d", f.rw.m.limits.LocalsTimesBlocks)
 		}
+		f.enter(op, at)
 		f.open = append(f.open, f.current)
 		if op == opLoop {
 			f.begin(true)
+			f.tree[len(f.tree)-1].charge = f.current
 		} else if op == opIf {
 			f.divide()
 		}
@@ -124,17 +148,16 @@ func (f *function) control(op byte) error {
 	case opEnd:
 		f.current = f.open[len(f.open)-1]
 		f.open = f.open[:len(f.open)-1]
+		f.exit(at)
 		if len(f.open) > 0 {
 			f.divide()
 		}
-	case opBrIf:
-		f.divide()
 	}
 	return nil
 }
 
 // callee shifts a function index past the imports that were added.
-func (f *function) callee(op byte, at int) {
+func (f *function) callee(at int) {
 	index := f.r.u32()
 	if index >= f.rw.m.imported[kindFunc] {
 		f.edits = append(f.edits, edit{at + 1, f.r.p, editCall, index + addedImports})
@@ -145,6 +168,9 @@ func (f *function) callee(op byte, at int) {
 // through a routine that pays for the range's length.
 func (f *function) misc(at int) error {
 	op := f.r.u32()
+	if op >= miscMemoryInit && op != miscDataDrop && op != miscElemDrop && op != miscTableSize {
+		f.leaves()
+	}
 	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, 7: // saturating truncations
 	case miscMemoryFill:
@@ -205,7 +231,18 @@ func (f *function) emit(out []byte, b *body, spare uint32) []byte {
 		pos = e.to
 		switch e.kind {
 		case editCharge:
-			out = f.rw.emitCharge(out, f.charges[e.index], spare)
+			c := f.charges[e.index]
+			if f.tree[c.block].region {
+				out = f.rw.emitLocalCharge(out, c, spare)
+			} else {
+				out = f.rw.emitCharge(out, c, spare)
+			}
+		case editLoad:
+			out = appendU32(append(out, opGlobalGet), f.rw.fuel)
+			out = appendU32(append(out, opLocalSet), spare)
+		case editSpill:
+			out = appendU32(append(out, opLocalGet), spare)
+			out = appendU32(append(out, opGlobalSet), f.rw.fuel)
 		case editCall:
 			out = appendU32(out, e.index)
 		case editRoutine, editBefore:

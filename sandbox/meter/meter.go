@@ -12,12 +12,19 @@
 // fuel is taken, without asking, where control flow meets or parts, so that
 // what is charged stays near what is executed.
 //
+// Loops without calls keep the fuel in a local, which the compiler keeps in a
+// register: it is loaded before the outermost block around them that has no call,
+// and stored where that block is left (regions.go). Between the two nobody else
+// reads the global: what does is a call, and what yield returns replaces it. After
+// a trap the global holds what it held before the block.
+//
 // # Why no path runs longer
 //
 // Every instruction belongs to the last charge that dominates it, and is
 // executed at most once per passage of that charge, because a loop's body always
 // begins with a charge of its own. So the fuel taken is at least the cost of
-// what ran. Between two checks a path crosses no loop header and no function
+// what ran. In the local or in the global, there is one count of fuel, and the
+// checks stand at the same places. Between two checks a path crosses no loop header and no function
 // entry: it is a piece of one body without a backward branch, and a body is at
 // most [Limits.FunctionBytes] long. Single instructions whose time depends on
 // their operands are led through routines added to the module: memory.fill,
@@ -30,8 +37,9 @@
 //
 // A start function is not run by instantiation but exported as [ExportStart],
 // so that instantiating runs no guest code. Many small data segments become a few
-// large ones where nothing can tell them apart (segments.go). Function names are kept for stack
-// traces; all other custom sections (DWARF, producers, local names) are dropped.
+// large ones where nothing can tell them apart (segments.go). Function names are
+// kept for stack traces; all other custom sections (DWARF, producers, local names)
+// are dropped.
 //
 // The input must be valid: the caller validates it first, because an invalid
 // module (one that sets a global that does not exist) could become a valid one
@@ -133,6 +141,7 @@ func (rw *rewriter) rewriteBodies() error {
 	var scratch []byte
 	for i := range rw.m.bodies {
 		b := &rw.m.bodies[i]
+		f.integers = countIntegers(rw.m.types[rw.m.functions[i]].params, b)
 		if err := f.scan(b); err != nil {
 			return refuse("code", "function %d: %s", i, err)
 		}

@@ -143,6 +143,29 @@ func TestMeteredProgramsComputeTheSame(t *testing.T) {
 	}
 }
 
+func TestMeteredKernelsComputeTheSame(t *testing.T) {
+	wasm := cKernels(t)
+	for _, cfg := range []wazero.RuntimeConfig{wazero.NewRuntimeConfigInterpreter(), wazero.NewRuntimeConfigCompiler()} {
+		h := newHost(t, cfg)
+		plain, metered := h.mustInstantiate(wasm), h.mustInstantiate(rewrite(t, wasm))
+		for name := range cTurns {
+			h.yields = 0
+			for n := range uint64(3) {
+				want, err := plain.ExportedFunction(name).Call(context.Background(), n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := metered.ExportedFunction(name).Call(context.Background(), n); err != nil || !slices.Equal(got, want) {
+					t.Errorf("%s(%d): metered: %x, %v; plain: %x", name, n, got, err, want)
+				}
+			}
+			if h.yields < 10 {
+				t.Errorf("%s: %d visits", name, h.yields)
+			}
+		}
+	}
+}
+
 // endless are programs that never return.
 func endless() []program {
 	return []program{
