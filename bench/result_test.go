@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -15,7 +14,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/lambent-host/lambent/bench/ceiling"
 	"github.com/lambent-host/lambent/host/lambdaapi"
 )
 
@@ -184,48 +182,6 @@ func TestColdRefusesAWarmInvocation(t *testing.T) {
 	_, err := RunCold(t.Context(), ColdConfig{Endpoint: server.URL, Function: "f", Requests: 1})
 	if !errors.Is(err, errNotCold) {
 		t.Errorf("error %v, want %v", err, errNotCold)
-	}
-}
-
-// A server that stalls, fails or answers something else must not become a figure.
-func TestLoadRefusesAnswersThatAreNotWhatTheyShouldBe(t *testing.T) {
-	for name, handler := range map[string]http.HandlerFunc{
-		"status": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
-		"function error": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set(lambdaapi.HeaderFunctionError, "Unhandled")
-		},
-		"other bytes": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("no")) },
-		"cut off": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "9")
-			_, _ = w.Write([]byte("yes"))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(handler)
-			defer server.Close()
-			_, err := RunLoad(t.Context(), LoadConfig{URL: server.URL, Want: []byte("yes"), Requests: 20, Concurrency: 3})
-			if err == nil {
-				t.Fatal("it was measured")
-			}
-		})
-	}
-}
-
-func TestLoadCountsItsRequestsAndEndsWithItsContext(t *testing.T) {
-	server, err := ceiling.Start(t.Context(), []byte("yes"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = server.Close() }()
-	cfg := LoadConfig{URL: server.URL(), Payload: []byte("{}"), Want: []byte("yes"), Warmup: 5, Requests: 40, Concurrency: 4}
-	r, err := RunLoad(t.Context(), cfg)
-	if err != nil || len(r.Latencies) != 40 || r.PerSecond() <= 0 || r.Percentile(1) <= 0 {
-		t.Fatalf("%d latencies, %v per second, error %v", len(r.Latencies), r.PerSecond(), err)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := RunLoad(ended, cfg); !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v, want that of the context", err)
 	}
 }
 
