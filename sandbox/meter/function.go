@@ -14,6 +14,7 @@ type charge struct {
 	cost  int64
 	check bool // also call the host when the fuel is used up
 	block int  // it stands in
+	calls int  // before it
 }
 
 // An edit replaces the code from one offset to another.
@@ -46,6 +47,8 @@ type function struct {
 	tree    []block // the body itself first
 	inside  []int   // the open blocks in tree
 	exits   []exit
+	calls   int   // so far
+	stale   int64 // see returns.go
 	// integers is how many integer locals there are.
 	integers uint32
 	maximum  uint32 // of blocks
@@ -57,10 +60,12 @@ func (f *function) scan(b *body) error {
 	f.edits, f.charges, f.open = f.edits[:0], f.charges[:0], f.open[:0]
 	f.tree, f.inside, f.exits = f.tree[:0], f.inside[:0], f.exits[:0]
 	f.maximum = f.rw.m.limits.LocalsTimesBlocks / max(b.locals, 1)
+	f.calls, f.stale = 0, paid
 	f.enter(opBlock, 0)
 	f.begin(true)
 	f.open = append(f.open, f.current)
 	for len(f.open) > 0 {
+		f.repay()
 		at := f.r.p
 		op := f.r.byte()
 		if err := f.instruction(op, at); err != nil {
@@ -81,7 +86,10 @@ func (f *function) scan(b *body) error {
 func (f *function) begin(check bool) {
 	f.current = len(f.charges)
 	f.edits = append(f.edits, edit{from: f.r.p, to: f.r.p, kind: editCharge, index: uint32(f.current)})
-	f.charges = append(f.charges, charge{check: check, block: f.inside[len(f.inside)-1]})
+	f.charges = append(f.charges, charge{check: check, block: f.inside[len(f.inside)-1], calls: f.calls})
+	if check {
+		f.stale = paid
+	}
 }
 
 // divide starts a new region if the current one has become expensive. It may
@@ -93,18 +101,25 @@ func (f *function) divide() {
 }
 
 func (f *function) instruction(op byte, at int) error {
-	f.charges[f.current].cost += costOf(op)
+	cost := costOf(op)
+	f.charges[f.current].cost += cost
+	if f.stale != paid {
+		f.stale += cost
+	}
 	shape := immediates[op]
 	switch op {
 	case opCall, opReturnCall:
 		f.leaves()
-		f.callee(at)
+		f.returned(op, f.callee(at))
 		return nil
 	case opRefFunc:
 		f.callee(at)
 		return nil
 	case opCallIndirect, opReturnCallIndirect:
 		f.leaves()
+		f.returned(op, true)
+	case opUnreachable:
+		f.stale = paid
 	case opMemoryGrow:
 		f.leaves()
 		f.memoryZero()
@@ -144,10 +159,12 @@ func (f *function) control(op byte, at int) error {
 		}
 	case opElse:
 		f.current = f.open[len(f.open)-1]
+		f.elseArm()
 		f.divide()
 	case opEnd:
 		f.current = f.open[len(f.open)-1]
 		f.open = f.open[:len(f.open)-1]
+		f.meet()
 		f.exit(at)
 		if len(f.open) > 0 {
 			f.divide()
@@ -157,11 +174,13 @@ func (f *function) control(op byte, at int) error {
 }
 
 // callee shifts a function index past the imports that were added.
-func (f *function) callee(at int) {
+// It reports whether the function is one of the module's own.
+func (f *function) callee(at int) bool {
 	index := f.r.u32()
 	if index >= f.rw.m.imported[kindFunc] {
 		f.edits = append(f.edits, edit{at + 1, f.r.p, editCall, index + addedImports})
 	}
+	return index >= f.rw.m.imported[kindFunc]
 }
 
 // misc handles the 0xfc instructions. Those that work on a range are led

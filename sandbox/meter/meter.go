@@ -24,9 +24,16 @@
 // executed at most once per passage of that charge, because a loop's body always
 // begins with a charge of its own. So the fuel taken is at least the cost of
 // what ran. In the local or in the global, there is one count of fuel, and the
-// checks stand at the same places. Between two checks a path crosses no loop header and no function
-// entry: it is a piece of one body without a backward branch, and a body is at
-// most [Limits.FunctionBytes] long. Single instructions whose time depends on
+// checks stand at the same places.
+//
+// Between two checks a path crosses no loop header and no function entry. What is
+// left are pieces of bodies without a backward branch, joined by returns. A body is
+// at most [Limits.FunctionBytes] long. Behind a call that returned, a further check
+// is made once 64 units have run, so that coming back from a deep recursion is
+// checked too: what remains are 64 units for each frame, and frames are bounded by
+// the engine's stack (returns.go).
+//
+// Single instructions whose time depends on
 // their operands are led through routines added to the module: memory.fill,
 // memory.copy and memory.init of long segments run in chunks of 1 MiB with a
 // check after each, the table instructions pay per slot (tables are clamped to

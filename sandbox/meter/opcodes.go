@@ -3,6 +3,7 @@ package meter
 // The instructions that the rewriter treats by name. All others are known by
 // the shape of their immediates only; see [skipImmediates].
 const (
+	opUnreachable        = 0x00
 	opBlock              = 0x02
 	opLoop               = 0x03
 	opIf                 = 0x04

@@ -29,15 +29,18 @@ func countIntegers(params []byte, b *body) (n uint32) {
 
 // block is a block, loop or if of a function, or its body.
 type block struct {
-	parent int  // -1: the body
-	load   int  // edit before it
-	spill  int  // edit behind its end (of the body: before it)
-	loop   bool // it is a loop
-	loops  bool // it is a loop or has one inside
-	leaves bool // it has an instruction inside that uses the global
-	charge int  // of a loop's header
-	dear   bool // it has a loop inside for which a register costs more than it saves
-	region bool // the fuel is in the local
+	parent int   // -1: the body
+	load   int   // edit before it
+	spill  int   // edit behind its end (of the body: before it)
+	loop   bool  // it is a loop
+	loops  bool  // it is a loop or has one inside
+	leaves bool  // it has an instruction inside that uses the global
+	charge int   // of a loop's header
+	join   int64 // what is stale where branches to its end come from
+	entry  int64 // what was stale where it begins
+	oneArm bool  // it is an if, without an else so far
+	dear   bool  // it has a loop inside for which a register costs more than it saves
+	region bool  // the fuel is in the local
 }
 
 // exit is a branch or return that leaves all blocks inside of target; a return
@@ -53,7 +56,8 @@ func (f *function) slot(at int) int {
 
 // enter begins a block whose instruction stands at an offset.
 func (f *function) enter(op byte, at int) {
-	b := block{parent: -1, load: f.slot(at), loop: op == opLoop, loops: op == opLoop}
+	b := block{parent: -1, load: f.slot(at), loop: op == opLoop, loops: op == opLoop,
+		join: paid, entry: f.stale, oneArm: op == opIf}
 	if n := len(f.inside); n > 0 {
 		b.parent = f.inside[n-1]
 	} else {
@@ -87,6 +91,7 @@ func (f *function) branch(op byte, at int) error {
 	switch op {
 	case opBr, opBrIf:
 		depth = f.r.u32()
+		f.leads(depth)
 	case opBrTable:
 		n := f.r.u32()
 		if n > f.rw.m.limits.BranchTargets {
@@ -94,9 +99,12 @@ func (f *function) branch(op byte, at int) error {
 		}
 		depth = 0
 		for range uint64(n) + 1 {
-			if depth = max(depth, f.r.u32()); f.r.err != nil {
+			label := f.r.u32()
+			if f.r.err != nil {
 				break
 			}
+			depth = max(depth, label)
+			f.leads(label)
 		}
 	}
 	if f.r.err == nil && uint64(depth) >= uint64(len(f.inside)) {
@@ -107,6 +115,8 @@ func (f *function) branch(op byte, at int) error {
 	}
 	if op == opBrIf {
 		f.divide()
+	} else {
+		f.stale = paid // what follows is not reached from here
 	}
 	return nil
 }
