@@ -26,8 +26,9 @@ const Module = "github.com/lambent-host/lambent"
 type File struct {
 	// Path and Dir are relative to the root, with slashes; Dir of the root is ".".
 	Path, Dir string
-	// Test tells a _test.go file.
-	Test bool
+	// Test tells a _test.go file; Generated one that a program wrote, which has no
+	// size that a reader minds, but imports like any other.
+	Test, Generated bool
 	// Lines is the number of lines.
 	Lines int
 	// Imports are the import paths.
@@ -100,7 +101,7 @@ func parse(name string, text []byte) (File, error) {
 	}
 	file := File{
 		Path: filepath.ToSlash(name), Dir: path.Dir(filepath.ToSlash(name)), Test: strings.HasSuffix(name, "_test.go"),
-		Lines: strings.Count(string(text), "\n"), Syntax: syntax, Set: set,
+		Generated: ast.IsGenerated(syntax), Lines: strings.Count(string(text), "\n"), Syntax: syntax, Set: set,
 	}
 	for _, spec := range syntax.Imports {
 		imported, err := strconv.Unquote(spec.Path.Value)

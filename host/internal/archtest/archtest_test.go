@@ -121,22 +121,29 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		{"the SDK imports the host's side", "floors", "extensions/sdk/a.go", imports("sdk", Module+"/extensions"), "extensions"},
 		{"otelsink imports a logger", "floors", "telemetry/otelsink/a.go", imports("otelsink", "github.com/rs/zerolog"), "zerolog"},
 		{"wazero outside of sandbox", "onlys", "host/invoke/a.go", imports("invoke", "github.com/tetratelabs/wazero/api"), "wazero"},
+		{"wazero in a test outside of sandbox", "onlys", "host/invoke/a_test.go", imports("invoke", "github.com/tetratelabs/wazero"), "wazero"},
 		{"echo outside of httpapi", "onlys", "host/a_test.go", imports("host", "github.com/labstack/echo/v4"), "echo"},
 		{"the OTel SDK outside of otelsink", "onlys", "host/a.go", imports("host", "go.opentelemetry.io/otel/sdk/trace"), "otel/sdk"},
 		{"bbolt outside of the store", "onlys", "host/publish/a.go", imports("publish", "go.etcd.io/bbolt"), "bbolt"},
 		{"cobra outside of cli", "onlys", "host/a.go", imports("host", "github.com/spf13/cobra"), "cobra"},
 		{"HTTP in sandbox", "onlys", "sandbox/a.go", imports("sandbox", "net/http"), "net/http"},
 		{"HTTP in telemetry", "onlys", "telemetry/a.go", imports("telemetry", "net/http"), "net/http"},
+		{"sandbox outside of the host", "onlys", "bench/a.go", imports("bench", Module+"/sandbox"), "sandbox"},
+		{"sandbox in a test of extensions", "onlys", "extensions/a_test.go", imports("extensions", Module+"/sandbox"), "sandbox"},
 		{"functions imported", "onlys", "host/cli/a.go", imports("cli", Module+"/functions/hello"), "functions"},
+		{"functions imported by a test", "onlys", "host/cli/a_test.go", imports("cli", Module+"/functions/hello"), "functions"},
 		{"bench imported", "onlys", "host/a.go", imports("host", Module+"/bench"), "bench"},
 		{"host imported from below", "onlys", "telemetry/a.go", imports("telemetry", Module+"/host/catalogue"), "host/catalogue"},
 		{"cgo", "onlys", "sandbox/a.go", imports("sandbox", "C"), "C"},
 		{"an arrow that is not planned", "siblings", "host/catalogue/a.go", imports("catalogue", Module+"/host/invoke"), "host/invoke"},
+		{"an arrow of a test that is not planned", "siblings", "host/store/a_test.go", imports("store", Module+"/host/catalogue"), "host/catalogue"},
+		{"an arrow that is planned for tests alone", "siblings", "host/httpapi/a.go", imports("httpapi", Module+"/host/store"), "host/store"},
 		{"an arrow back to the wiring", "siblings", "host/invoke/a.go", imports("invoke", Module+"/host"), "lambent/host"},
 		{"a package that is not planned", "siblings", "host/helper/a.go", imports("helper", "fmt"), "does not know"},
 		{"a long file", "files", "host/a_test.go", "package host\n" + strings.Repeat("\n", maxFileLines), "501 lines"},
 		{"files that are long as a rule", "files", "host/a.go", "package host\n" + strings.Repeat("\n", medianFileLines), "median of 151"},
 		{"a long function", "functions", "host/a.go", "package host\nfunc f() {\n" + lines(maxFunctionLines) + "}\n" + many(20, func(i int) string { return fmt.Sprintf("func g%d() {}\n", i) }), "102 lines"},
+		{"a long function of a test", "functions", "host/a_test.go", "package host\nfunc f() {\n" + lines(maxFunctionLines) + "}\n", "102 lines"},
 		{"functions that are long as a rule", "functions", "host/a.go", "package host\n" + many(9, func(i int) string { return fmt.Sprintf("func g%d() {}\n", i) }) + "func f() {\n" + lines(50) + "}\nfunc h() {\n" + lines(50) + "}\n", "2 of 11"},
 		{"a large interface", "interfaces", "host/a.go", "package host\ntype i interface {\n" + many(maxMethods+1, func(i int) string { return fmt.Sprintf("m%d()\n", i) }) + "}\n", "7 methods"},
 		{"interfaces that are large as a rule", "interfaces", "host/a.go", "package host\ntype i interface {\na()\nb()\nc()\nd()\n}\n", "1 of 1"},
@@ -146,7 +153,6 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		{"no tests", "tests", "host/a.go", "package host\n\n\n", "0 lines"},
 		{"a guest that is no small sample", "samples", "functions/echo/main.go", "package main\n" + strings.Repeat("\n", maxSampleLines), "61 lines"},
 		{"an extension that is no small sample", "samples", "extensions/examples/one/main.go", "package main\n" + strings.Repeat("\n", maxSampleLines), "61 lines"},
-		{"a guest in several files", "samples", "functions/echo/other.go", "package main\n" + strings.Repeat("\n", maxSampleLines), "61 lines"},
 	}
 	proved := map[string]bool{}
 	for _, c := range cases {
@@ -166,6 +172,35 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 	}
 	for _, reason := range unproved(proved) {
 		t.Errorf("no tree above breaks the rule %q: nobody knows whether it can fail", reason)
+	}
+}
+
+func TestSamplesAreCountedOverAllTheirFiles(t *testing.T) {
+	tree := &Tree{Files: []File{{Path: "functions/echo/a.go", Dir: "functions/echo", Lines: 30}, {Path: "functions/echo/b.go", Dir: "functions/echo", Lines: 30}}}
+	if found := tree.CheckSamples(); len(found) != 1 || !strings.Contains(found[0].What, "60 lines") {
+		t.Errorf("two files of 30 lines: %v", found)
+	}
+}
+
+// Tests have room for tables, and what a program wrote is nobody's to shorten.
+func TestTestsAndGeneratedFilesAreNotMeasuredAsCode(t *testing.T) {
+	long := func(name string, lines int) string {
+		return "func " + name + "() {\n" + strings.Repeat("\t_ = 0\n", lines) + "}\n"
+	}
+	tree, err := Load(fstest.MapFS{
+		"host/a.go":      {Data: []byte("// Package host.\npackage host\n")},
+		"host/a_test.go": {Data: []byte("package host\n" + long("f", 90) + long("g", 90))},
+		"host/b_test.go": {Data: []byte("package host\n" + long("h", 90) + long("i", 90))},
+		"host/z.go": {Data: []byte("// Code generated by a program. DO NOT EDIT.\n\npackage host\n" + long("Z", 600) +
+			"type I interface {\na()\nb()\nc()\nd()\ne()\nf()\ng()\n}\n")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, check := range checks {
+		for _, v := range check(tree) {
+			t.Errorf("%s: %s", name, v)
+		}
 	}
 }
 
@@ -195,6 +230,8 @@ func TestRulesLeaveTheRestAlone(t *testing.T) {
 	tree, err := Load(fstest.MapFS{
 		"sandbox/a.go":               {Data: []byte("// Package sandbox.\npackage sandbox\nimport (\n_ \"github.com/tetratelabs/wazero\"\n_ \"" + Module + "/abi\"\n)\n")},
 		"sandbox/a_test.go":          {Data: []byte("package sandbox\nimport _ \"net/http\"\n" + strings.Repeat("\n", 40))},
+		"abi/abitest/a_test.go":      {Data: []byte("package abitest\nimport _ \"github.com/tetratelabs/wazero\"\n")},
+		"host/httpapi/a_test.go":     {Data: []byte("package httpapi\nimport _ \"" + Module + "/host/store\"\n")},
 		"host/httpapi/a.go":          {Data: []byte("// Package httpapi.\npackage httpapi\nimport (\n_ \"github.com/labstack/echo/v4\"\n_ \"" + Module + "/host/invoke\"\n)\n")},
 		"host/cli/a.go":              {Data: []byte("// Package cli.\npackage cli\nimport _ \"" + Module + "/bench\"\n")},
 		"host/cli/testdata/bad.go":   {Data: []byte("not Go at all")},
