@@ -11,13 +11,68 @@ import (
 
 // files is the archive as a file system. Folders are those of archive/zip; a
 // regular file is unpacked as it is read, and whole into memory only when
-// somebody seeks in it, which a stream of deflate cannot do.
+// somebody seeks in it, which a stream of deflate cannot do. Whoever has the
+// file open then shares that one copy: a guest can open a file as often as it
+// likes, and what it costs is the host's memory, not the guest's.
 type files struct {
 	mu      sync.Mutex // zip.Reader builds its tree on first use; keep that single
 	archive *zip.Reader
+	loaded  map[string]*content // in use, by name; under mu
 }
 
-func newFiles(archive *zip.Reader) *files { return &files{archive: archive} }
+// content is a file that was unpacked into memory.
+type content struct {
+	users  int // under files.mu
+	unpack func() ([]byte, error)
+}
+
+func newFiles(archive *zip.Reader) *files {
+	return &files{archive: archive, loaded: map[string]*content{}}
+}
+
+// share returns the content of a file, unpacked by the first who asks. Each call
+// needs one of unshare.
+func (fsys *files) share(name string, size int64) ([]byte, error) {
+	fsys.mu.Lock()
+	c := fsys.loaded[name]
+	if c == nil {
+		c = &content{unpack: sync.OnceValues(func() ([]byte, error) { return fsys.unpack(name, size) })}
+		fsys.loaded[name] = c
+	}
+	c.users++
+	fsys.mu.Unlock()
+	data, err := c.unpack()
+	if err != nil {
+		fsys.unshare(name)
+	}
+	return data, err
+}
+
+// unshare lets the content go when nobody has it open any more.
+func (fsys *files) unshare(name string) {
+	fsys.mu.Lock()
+	defer fsys.mu.Unlock()
+	c := fsys.loaded[name]
+	if c.users--; c.users == 0 {
+		delete(fsys.loaded, name)
+	}
+}
+
+func (fsys *files) unpack(name string, size int64) ([]byte, error) {
+	whole, err := fsys.stream(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = whole.Close() }() // only read
+	data, err := io.ReadAll(io.LimitReader(whole, size+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) != size {
+		return nil, errSize
+	}
+	return data, nil
+}
 
 // Open implements fs.FS.
 func (fsys *files) Open(name string) (fs.File, error) {
@@ -126,19 +181,11 @@ func (f *file) load() error {
 	if f.loaded != nil {
 		return nil
 	}
-	whole, err := f.fsys.stream(f.name)
+	data, err := f.fsys.share(f.name, f.info.Size())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = whole.Close() }() // only read
-	content, err := io.ReadAll(io.LimitReader(whole, f.info.Size()+1))
-	if err != nil {
-		return err
-	}
-	if int64(len(content)) != f.info.Size() {
-		return errSize
-	}
-	f.loaded = bytes.NewReader(content)
+	f.loaded = bytes.NewReader(data)
 	_, err = f.loaded.Seek(f.read, io.SeekStart)
 	return err
 }
@@ -151,6 +198,10 @@ func (f *file) Close() error {
 		return f.fail("close", fs.ErrClosed)
 	}
 	f.closed = true
+	if f.loaded != nil {
+		f.loaded = nil
+		f.fsys.unshare(f.name)
+	}
 	return f.stream.Close()
 }
 

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -71,6 +72,47 @@ func TestFilesCanSeek(t *testing.T) {
 	}
 	if _, err := f.(io.Seeker).Seek(0, io.SeekStart); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("seek after close: %v", err)
+	}
+}
+
+// TestFilesShareWhatIsUnpacked: a guest that opens one large file many times
+// must not have it unpacked as often.
+func TestFilesShareWhatIsUnpacked(t *testing.T) {
+	const size, handles = 8 << 20, 16
+	p, err := Open(archive(t, entry{Name: "main.wasm", Data: module}, entry{Name: "big", Data: make([]byte, size)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	open := make([]fs.File, handles)
+	for i := range open {
+		if open[i], err = p.Files.Open("big"); err != nil {
+			t.Fatal(err)
+		}
+		if at, err := open[i].(io.Seeker).Seek(-1, io.SeekEnd); at != size-1 || err != nil {
+			t.Fatalf("seek: at %d, %v", at, err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > 3*size {
+		t.Errorf("%d open files of %d bytes hold %d bytes", handles, size, held)
+	}
+	for _, f := range open[1:] {
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := open[0].Read(make([]byte, 2)); n != 1 || err != nil {
+		t.Errorf("the last handle reads %d bytes, %v", n, err)
+	}
+	if err := open[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left := len(p.Files.(*files).loaded); left != 0 {
+		t.Errorf("%d files are still in memory after the last was closed", left)
 	}
 }
 
