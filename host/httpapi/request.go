@@ -83,19 +83,29 @@ func readable(contentType string) bool {
 	return strings.HasPrefix(kind, "application/x-amz-json") || strings.HasSuffix(kind, "+json")
 }
 
-// readAll is io.ReadAll that makes room once where the length is known. Room for
-// a large body is made as it comes: a client may announce one and send nothing.
+// firstRoom is how many bytes of room a body gets because it was announced.
+const firstRoom = 64 << 10
+
+// readAll is io.ReadAll for a body whose length may be known (-1: it is not).
+// Room is made as the body comes, at most twice what has come: a client may
+// announce megabytes on each of many connections, and send nothing.
 func readAll(from io.Reader, length int64) ([]byte, error) {
-	if length < 0 || length > lambdaapi.MaxSyncPayloadBytes {
-		body, err := io.ReadAll(from)
-		if err == nil && int64(len(body)) < length {
+	if length < 0 {
+		return io.ReadAll(from)
+	}
+	body := make([]byte, min(length, firstRoom))
+	for have := 0; ; {
+		n, err := io.ReadFull(from, body[have:])
+		if have += n; err == nil && int64(have) < length {
+			body = append(make([]byte, 0, min(length, 2*int64(have))), body...)
+			body = body[:cap(body)]
+			continue
+		}
+		if errors.Is(err, io.EOF) && length > 0 {
 			err = io.ErrUnexpectedEOF
 		}
-		return body, err
+		return body[:have], err
 	}
-	body := make([]byte, length)
-	_, err := io.ReadFull(from, body)
-	return body, err
 }
 
 func (r *request) drain() { _, _ = io.CopyN(io.Discard, r.body, maxDrain) }

@@ -42,21 +42,6 @@ func newRouter(cfg Config, routes []route) http.Handler {
 	return r.guard(e)
 }
 
-// guard refuses what a web page of somebody else makes a browser send: a host on
-// loopback is within reach of every page its user opens.
-func (r *router) guard(next http.Handler) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
-		e := lambdaapi.Errorf(lambdaapi.CodeAccessDenied, "Requests from web pages of another origin are refused.")
-		w.Header().Set(lambdaapi.HeaderRequestID, uuid.NewString())
-		w.Header().Set(lambdaapi.HeaderErrorType, e.Code)
-		w.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
-		w.WriteHeader(e.Status)
-		_, _ = w.Write(e.Body())
-	}))
-	return protection.Handler(next)
-}
-
 // identify gives every answer, errors of the router too, its request id.
 func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
