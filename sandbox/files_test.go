@@ -135,6 +135,29 @@ func TestTaskFolderIsReadOnly(t *testing.T) {
 	)
 }
 
+// A guest cannot fill the host's disk, nor its table of open files.
+func TestFoldersAreBounded(t *testing.T) {
+	wasm, err := filesProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := fstest.MapFS{"data.txt": {Data: []byte("from the package")}}
+	i := instantiate(t, compile(t, wasm, defaultMemory), sandbox.InstanceConfig{Task: task, TmpDir: t.TempDir(), TmpBytes: 1 << 20})
+	if err := i.Init(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	session{t: t, inst: i}.script(
+		"write /tmp/a one => ok",
+		"grow /tmp/a 1000000 => ok",
+		"grow /tmp/a 1100000 => error",
+		"hold /tmp/a 1000 => ok",
+		"hold /tmp/a 1100 => error",
+		"hold /var/task/data.txt 1000 => ok",
+		"hold /var/task/data.txt 1100 => error",
+		"read /var/task/data.txt => ok from the package",
+	)
+}
+
 // No path and no link leads out of /tmp, however it came to be there.
 func TestNothingLeadsOut(t *testing.T) {
 	s := newSession(t)

@@ -31,6 +31,9 @@ type InstanceConfig struct {
 	// TmpDir is a folder of the host that is mounted at /tmp, writable; no path
 	// or link in it leads out of it. Empty: there is no /tmp.
 	TmpDir string
+	// TmpBytes is the most that TmpDir may hold, 4 KiB for each name included;
+	// 0: 512 MiB. Writing beyond it fails.
+	TmpBytes int64
 	// MaxResponseBytes limits a response; 0: abi.MaxResponseBytes.
 	MaxResponseBytes int
 }

@@ -18,10 +18,12 @@ import (
 type rootFS struct {
 	adapt.AdaptFS // read-only operations, by way of root.FS
 	root          *os.Root
+	quota         *quota
 }
 
-func newRootFS(root *os.Root) *rootFS {
-	return &rootFS{AdaptFS: adapt.AdaptFS{FS: root.FS()}, root: root}
+// newRootFS serves a folder that may hold limit bytes; 0: defaultTmpBytes.
+func newRootFS(root *os.Root, limit int64) *rootFS {
+	return &rootFS{AdaptFS: adapt.AdaptFS{FS: root.FS()}, root: root, quota: newQuota(root, limit)}
 }
 
 // local turns a guest's path into one that os.Root takes.
@@ -62,16 +64,29 @@ func (r *rootFS) OpenFile(name string, flag sysfs.Oflag, perm fs.FileMode) (sysf
 			return nil, sysfs.ELOOP
 		}
 	}
+	if flag&sysfs.O_CREAT != 0 {
+		if _, err := r.root.Lstat(name); err != nil {
+			if _, ok := r.quota.room(entryBytes, entryBytes); !ok {
+				return nil, errNoSpace
+			}
+		}
+	}
+	if flag&sysfs.O_TRUNC != 0 {
+		defer r.quota.free()
+	}
 	o := &opener{root: r.root, flag: osFlags(flag), perm: perm & 0o777}
 	f, e := (&adapt.AdaptFS{FS: o}).OpenFile(name, flag, perm)
 	if e != 0 {
+		r.quota.free()
 		return nil, e
 	}
 	if dir, e := f.IsDir(); e == 0 && !dir && flag&sysfs.O_DIRECTORY != 0 {
 		_ = f.Close() // only opened
 		return nil, sysfs.ENOTDIR
 	}
-	return &rootFile{File: f, os: o.file, root: r.root, name: name, append: flag&sysfs.O_APPEND != 0}, 0
+	file := &rootFile{File: f, os: o.file, root: r.root, quota: r.quota, name: name, append: flag&sysfs.O_APPEND != 0}
+	r.quota.opened(file)
+	return file, 0
 }
 
 func osFlags(flag sysfs.Oflag) int {
@@ -111,7 +126,7 @@ func (r *rootFS) Lstat(name string) (sys.Stat_t, sysfs.Errno) {
 
 // Mkdir makes a folder.
 func (r *rootFS) Mkdir(name string, perm fs.FileMode) sysfs.Errno {
-	return errno(r.root.Mkdir(local(name), perm&0o777))
+	return r.quota.entry(func() error { return r.root.Mkdir(local(name), perm&0o777) })
 }
 
 // Chmod changes permission bits.
@@ -121,11 +136,13 @@ func (r *rootFS) Chmod(name string, perm fs.FileMode) sysfs.Errno {
 
 // Rename moves a file within the folder.
 func (r *rootFS) Rename(from, to string) sysfs.Errno {
+	defer r.quota.free()
 	return errno(r.root.Rename(local(from), local(to)))
 }
 
 // Rmdir removes an empty folder.
 func (r *rootFS) Rmdir(name string) sysfs.Errno {
+	defer r.quota.free()
 	name = local(name)
 	st, err := r.root.Lstat(name)
 	if err != nil {
@@ -139,6 +156,7 @@ func (r *rootFS) Rmdir(name string) sysfs.Errno {
 
 // Unlink removes a file or a link.
 func (r *rootFS) Unlink(name string) sysfs.Errno {
+	defer r.quota.free()
 	name = local(name)
 	st, err := r.root.Lstat(name)
 	if err != nil {
@@ -152,12 +170,12 @@ func (r *rootFS) Unlink(name string) sysfs.Errno {
 
 // Link makes a hard link within the folder.
 func (r *rootFS) Link(from, to string) sysfs.Errno {
-	return errno(r.root.Link(local(from), local(to)))
+	return r.quota.entry(func() error { return r.root.Link(local(from), local(to)) })
 }
 
 // Symlink makes a link to any text; following it out of the folder fails.
 func (r *rootFS) Symlink(text, name string) sysfs.Errno {
-	return errno(r.root.Symlink(text, local(name)))
+	return r.quota.entry(func() error { return r.root.Symlink(text, local(name)) })
 }
 
 // Readlink returns a link's text.

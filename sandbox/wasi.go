@@ -46,9 +46,10 @@ func (i *Instance) moduleConfig(cfg InstanceConfig) (wazero.ModuleConfig, error)
 
 func (i *Instance) mounts(c wazero.ModuleConfig, cfg InstanceConfig) (wazero.ModuleConfig, error) {
 	mounts := wazero.NewFSConfig().(sysfs.FSConfig)
+	files := &openFiles{}
 	if cfg.Task != nil {
 		read := &sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: cfg.Task}}
-		mounts = mounts.WithSysFSMount(read, "/var/task").(sysfs.FSConfig)
+		mounts = mounts.WithSysFSMount(&countedFS{FS: read, files: files}, "/var/task").(sysfs.FSConfig)
 	}
 	if cfg.TmpDir != "" {
 		root, err := os.OpenRoot(cfg.TmpDir)
@@ -56,7 +57,7 @@ func (i *Instance) mounts(c wazero.ModuleConfig, cfg InstanceConfig) (wazero.Mod
 			return nil, fmt.Errorf("opening the folder of /tmp: %w", err)
 		}
 		i.tmp = root
-		mounts = mounts.WithSysFSMount(newRootFS(root), "/tmp").(sysfs.FSConfig)
+		mounts = mounts.WithSysFSMount(&countedFS{FS: newRootFS(root, cfg.TmpBytes), files: files}, "/tmp").(sysfs.FSConfig)
 	}
 	return c.WithFSConfig(mounts.(wazero.FSConfig)), nil
 }

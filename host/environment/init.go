@@ -96,7 +96,7 @@ func (e *environment) startRuntime(ctx context.Context, phase telemetry.Phase) e
 		Stdout: e.output.stdout,
 		Stderr: e.output.stderr,
 		Task:   e.module.Files,
-		TmpDir: e.tmp,
+		TmpDir: e.tmp, TmpBytes: int64(e.version.EphemeralStorage) << 20,
 	})
 	if err == nil {
 		e.instance = instance

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -35,6 +36,18 @@ func do(op, path, arg string) (string, error) {
 		return "", appendTo(path, arg)
 	case "truncate":
 		return "", os.Truncate(path, 2)
+	case "grow":
+		size, err := strconv.ParseInt(arg, 10, 64)
+		if err != nil {
+			return "", err
+		}
+		return "", os.Truncate(path, size)
+	case "hold":
+		n, err := strconv.Atoi(arg)
+		if err != nil {
+			return "", err
+		}
+		return "", hold(path, n)
 	case "mkdir":
 		return "", os.Mkdir(path, 0o755)
 	case "remove":
@@ -59,6 +72,18 @@ func do(op, path, arg string) (string, error) {
 		return list(path)
 	}
 	return "", fmt.Errorf("unknown %s", op)
+}
+
+// hold opens a file n times before it closes any.
+func hold(path string, n int) error {
+	for range n {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+	}
+	return nil
 }
 
 func appendTo(path, text string) error {

@@ -1,0 +1,165 @@
+package sandbox
+
+import (
+	"io/fs"
+	"os"
+	"sync"
+
+	sysfs "github.com/tetratelabs/wazero/experimental/sys"
+)
+
+// Limits of what a guest holds of the host's disk and tables.
+const (
+	// maxOpenFiles is how many files one instance can have open (Lambda quotas,
+	// "File descriptors").
+	maxOpenFiles = 1024
+	// defaultTmpBytes is the size of /tmp unless told otherwise, Lambda's default.
+	defaultTmpBytes = 512 << 20
+	// entryBytes is what a name in /tmp counts, beside its content.
+	entryBytes = 4 << 10
+)
+
+// WASI knows "no space left" and "too many open files", wazero's own errors do
+// not: a guest is told of an I/O error.
+const (
+	errNoSpace = sysfs.EIO
+	errTooMany = sysfs.EIO
+)
+
+// quota bounds what lies below /tmp. It counts what is added and not what goes:
+// when the sum is over the limit and something went meanwhile, it looks.
+type quota struct {
+	root  *os.Root
+	limit int64
+
+	mu    sync.Mutex
+	used  int64 // at least what there is
+	freed bool  // something may have gone since used was exact
+	open  map[*rootFile]struct{}
+}
+
+func newQuota(root *os.Root, limit int64) *quota {
+	if limit <= 0 {
+		limit = defaultTmpBytes
+	}
+	q := &quota{root: root, limit: limit, open: map[*rootFile]struct{}{}}
+	q.used = q.measure() // an earlier instance may have left something
+	return q
+}
+
+// room takes up to n more bytes and returns how many; 0 and false, with nothing
+// taken, when there are not even least.
+func (q *quota) room(n, least int64) (int64, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if n > q.limit-q.used && q.freed {
+		q.used, q.freed = q.measure(), false
+	}
+	if n = max(0, min(n, q.limit-q.used)); n < least {
+		return 0, false
+	}
+	q.used += n
+	return n, true
+}
+
+// entry makes a new name with create, if there is room for it.
+func (q *quota) entry(create func() error) sysfs.Errno {
+	if _, ok := q.room(entryBytes, entryBytes); !ok {
+		return errNoSpace
+	}
+	err := create()
+	if err != nil {
+		q.free()
+	}
+	return errno(err)
+}
+
+// free notes that something may have gone.
+func (q *quota) free() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.freed = true
+}
+
+func (q *quota) opened(f *rootFile) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open[f] = struct{}{}
+}
+
+func (q *quota) closed(f *rootFile) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.open, f)
+	q.freed = true
+}
+
+// measure sums up what lies there, and what is open but has no name any more.
+// What cannot be looked at counts as nothing.
+func (q *quota) measure() int64 {
+	var sum int64
+	_ = fs.WalkDir(q.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return nil //nolint:nilerr // look at the rest
+		}
+		sum += entryBytes
+		if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
+			sum += info.Size()
+		}
+		return nil
+	})
+	for f := range q.open {
+		info, err := f.os.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if named, err := q.root.Stat(f.name); err != nil || !os.SameFile(info, named) {
+			sum += info.Size()
+		}
+	}
+	return sum
+}
+
+// openFiles counts the files that one instance has open, in all its folders.
+type openFiles struct {
+	mu sync.Mutex
+	n  int
+}
+
+// countedFS refuses to open more than maxOpenFiles.
+type countedFS struct {
+	sysfs.FS
+	files *openFiles
+}
+
+// OpenFile opens a file as the file system does, if there may be one more.
+func (c *countedFS) OpenFile(path string, flag sysfs.Oflag, perm fs.FileMode) (sysfs.File, sysfs.Errno) {
+	c.files.mu.Lock()
+	defer c.files.mu.Unlock()
+	if c.files.n >= maxOpenFiles {
+		return nil, errTooMany
+	}
+	f, e := c.FS.OpenFile(path, flag, perm)
+	if e != 0 {
+		return nil, e
+	}
+	c.files.n++
+	return &countedFile{File: f, files: c.files}, 0
+}
+
+// countedFile gives its place back when it is closed.
+type countedFile struct {
+	sysfs.File
+	files *openFiles
+	once  sync.Once
+}
+
+// Close closes the file.
+func (f *countedFile) Close() sysfs.Errno {
+	f.once.Do(func() {
+		f.files.mu.Lock()
+		defer f.files.mu.Unlock()
+		f.files.n--
+	})
+	return f.File.Close()
+}
