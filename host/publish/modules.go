@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type entry struct {
 	module *sandbox.Module
 	files  fs.FS
 	err    error
+	weight int64 // see maxIdleWeight
 
 	// The rest is guarded by modules.mu.
 	users    int
@@ -37,11 +39,20 @@ type modules struct {
 	engine *sandbox.Engine
 	code   func(digest string) ([]byte, error)
 	slots  chan struct{} // bounds how many compile at a time
+	idle   chan struct{} // signalled when a module has lost its last user
 	now    func() time.Time
 
 	mu      sync.Mutex
 	entries map[key]*entry
 }
+
+// Modules that nobody uses are kept for a while, but not any number of them:
+// each update of a function's code or memory makes another. They weigh what
+// their uploads do, in bytes; machine code has about four times that.
+const (
+	maxIdleWeight = 128 << 20
+	minWeight     = 1 << 20
+)
 
 // Lease is the use of a compiled module. Release it when no instance of it is left.
 type Lease struct {
@@ -103,32 +114,40 @@ func (m *modules) release(k key, e *entry) {
 	if e.err != nil && m.entries[k] == e {
 		delete(m.entries, k)
 	}
+	if e.users == 0 {
+		select {
+		case m.idle <- struct{}{}:
+		default: // somebody will look already
+		}
+	}
 }
 
 func (m *modules) build(ctx context.Context, k key, e *entry) {
 	defer close(e.ready)
 	m.slots <- struct{}{}
 	defer func() { <-m.slots }()
-	e.module, e.files, e.err = m.compile(ctx, k)
+	e.err = m.compile(ctx, k, e)
 }
 
-func (m *modules) compile(ctx context.Context, k key) (*sandbox.Module, fs.FS, error) {
+func (m *modules) compile(ctx context.Context, k key, e *entry) error {
 	upload, err := m.code(k.digest)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the code: %w", err)
+		return fmt.Errorf("read the code: %w", err)
 	}
 	pkg, err := deployment.Open(upload)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the deployment package: %w", err)
+		return fmt.Errorf("open the deployment package: %w", err)
 	}
-	module, err := m.engine.Compile(ctx, pkg.Wasm, sandbox.Limits{MemoryBytes: uint64(k.memory) << 20})
+	e.module, err = m.engine.Compile(ctx, pkg.Wasm, sandbox.Limits{MemoryBytes: uint64(k.memory) << 20})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	return module, pkg.Files, nil
+	e.files, e.weight = pkg.Files, max(minWeight, int64(len(upload)), int64(len(pkg.Wasm)))
+	return nil
 }
 
-// sweep closes modules that have had no user for longer than idle. A negative
+// sweep closes modules that have had no user for longer than idle, and those
+// unused for longest until the rest weighs at most maxIdleWeight. A negative
 // idle closes every unused one.
 func (m *modules) sweep(ctx context.Context, idle time.Duration) (closed int, err error) {
 	for _, module := range m.unused(idle) {
@@ -143,12 +162,24 @@ func (m *modules) sweep(ctx context.Context, idle time.Duration) (closed int, er
 func (m *modules) unused(idle time.Duration) []*sandbox.Module {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var unused []*sandbox.Module
+	var candidates []key
+	var weight int64
 	for k, e := range m.entries {
-		if e.users == 0 && e.module != nil && m.now().Sub(e.lastUsed) > idle {
-			delete(m.entries, k)
-			unused = append(unused, e.module)
+		if e.users == 0 && e.module != nil {
+			candidates = append(candidates, k)
+			weight += e.weight
 		}
+	}
+	slices.SortFunc(candidates, func(a, b key) int { return m.entries[a].lastUsed.Compare(m.entries[b].lastUsed) })
+	var unused []*sandbox.Module
+	for _, k := range candidates {
+		e := m.entries[k]
+		if m.now().Sub(e.lastUsed) <= idle && weight <= maxIdleWeight {
+			break // so are those that come after
+		}
+		weight -= e.weight
+		delete(m.entries, k)
+		unused = append(unused, e.module)
 	}
 	return unused
 }

@@ -63,6 +63,7 @@ func New(cfg Config) *Publisher {
 		engine:  cfg.Engine,
 		code:    cfg.Catalogue.Code,
 		slots:   make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+		idle:    make(chan struct{}, 1),
 		now:     time.Now,
 		entries: map[key]*entry{},
 	}}
@@ -186,9 +187,10 @@ func (p *Publisher) sweepAll(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if _, err := p.modules.sweep(ctx, p.cfg.Idle); err != nil {
-				p.cfg.Log.Error().Err(err).Msg("an idle module did not close")
-			}
+		case <-p.modules.idle:
+		}
+		if _, err := p.modules.sweep(ctx, p.cfg.Idle); err != nil {
+			p.cfg.Log.Error().Err(err).Msg("an idle module did not close")
 		}
 	}
 }

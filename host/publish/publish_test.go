@@ -177,3 +177,51 @@ func TestAFailedLeaseIsNotRemembered(t *testing.T) {
 		t.Errorf("%d entries after a failure, want none", n)
 	}
 }
+
+// TestIdleModulesAreBounded: each update of a function's memory leaves a compiled
+// module behind. Those unused for longest go first, without waiting to be idle.
+func TestIdleModulesAreBounded(t *testing.T) {
+	const most, made = maxIdleWeight / minWeight, maxIdleWeight/minWeight + 20
+	f := newFixture(t)
+	f.publisher.Start()
+	v := f.create(t, "updated", validModule)
+	used := v
+	used.MemorySize = 5000
+	held, err := f.publisher.Lease(t.Context(), used)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	for i := range made {
+		v.MemorySize = 1000 + i
+		lease, err := f.publisher.Lease(t.Context(), v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lease.Release()
+	}
+	m := f.publisher.modules
+	count := func() (n int, newest, inUse bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return len(m.entries), m.entries[key{v.CodeDigest, v.MemorySize}] != nil, m.entries[key{v.CodeDigest, used.MemorySize}] != nil
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		n, newest, inUse := count()
+		if !newest || !inUse {
+			t.Fatalf("closed: the newest %v, one in use %v", !newest, !inUse)
+		}
+		if n <= most+1 {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatalf("%d modules are kept, want at most %d and the one in use", n, most)
+		}
+	}
+}
