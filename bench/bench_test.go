@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/lambent-host/lambent/bench/measure"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -142,7 +144,7 @@ func TestOutsideACheckoutTheErrorSaysSo(t *testing.T) {
 
 func BenchmarkCold(b *testing.B) {
 	st := openBenchStage(b)
-	measure(b, func() (Result, error) {
+	measureOnce(b, func() (Result, error) {
 		return RunCold(b.Context(), ColdConfig{Endpoint: st.endpoint(), Function: functionName, Payload: st.payload, Requests: b.N})
 	})
 }
@@ -175,7 +177,7 @@ func measureLoad(b *testing.B, st *stage, url string) {
 	b.Helper()
 	for _, concurrency := range []int{1, DefaultConfig().Concurrency} {
 		b.Run(fmt.Sprintf("%d-at-a-time", concurrency), func(b *testing.B) {
-			measure(b, func() (Result, error) {
+			measureOnce(b, func() (Result, error) {
 				return RunLoad(b.Context(), LoadConfig{
 					URL: url, Payload: st.payload, Want: st.answer,
 					Warmup: DefaultConfig().Warmup, Requests: b.N, Concurrency: concurrency,
@@ -186,13 +188,13 @@ func measureLoad(b *testing.B, st *stage, url string) {
 }
 
 // measure reports the scenario's own time, without warm-up and updates.
-func measure(b *testing.B, run func() (Result, error)) {
+func measureOnce(b *testing.B, run func() (Result, error)) {
 	b.Helper()
 	result, err := run()
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(result.Elapsed.Nanoseconds())/float64(b.N), "ns/op")
-	b.ReportMetric(milliseconds(result.Percentile(50)), "p50-ms")
-	b.ReportMetric(milliseconds(result.Percentile(99)), "p99-ms")
+	b.ReportMetric(measure.Milliseconds(result.Percentile(50)), "p50-ms")
+	b.ReportMetric(measure.Milliseconds(result.Percentile(99)), "p99-ms")
 }

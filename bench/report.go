@@ -1,23 +1,18 @@
 package bench
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
-	"time"
+
+	"github.com/lambent-host/lambent/bench/measure"
 )
 
 // Report is a whole run: what was measured, on which machine, with which settings.
 type Report struct {
-	// Version is Lambent's, as the go command recorded it.
-	Version string        `json:"version"`
-	Started time.Time     `json:"started"`
-	Took    time.Duration `json:"took"` // nanoseconds, as every duration here
-	Machine Machine       `json:"machine"`
-	Config  Config        `json:"config"`
-	Setup   Setup         `json:"setup"`
-	Rows    []Row         `json:"scenarios"`
-	Ratios  []Ratio       `json:"ratios"`
+	measure.Head
+	Config Config  `json:"config"`
+	Setup  Setup   `json:"setup"`
+	Rows   []Row   `json:"scenarios"`
+	Ratios []Ratio `json:"ratios"`
 }
 
 // Row is one scenario over all rounds.
@@ -33,7 +28,7 @@ type Row struct {
 	FunctionMs float64 `json:"functionMs,omitempty"`
 	// PerSecond is requests per second, over the rounds; nil for cold requests,
 	// which have updates between them.
-	PerSecond *Spread `json:"perSecond,omitempty"`
+	PerSecond *measure.Spread `json:"perSecond,omitempty"`
 }
 
 // Latency is a distribution in milliseconds.
@@ -49,11 +44,7 @@ type Ratio struct {
 	Of     string `json:"of"`
 	To     string `json:"to"`
 	Figure string `json:"figure"` // "p50", "p99" or "requests per second"
-	Spread
-}
-
-func newReport(cfg Config) Report {
-	return Report{Version: version(), Started: time.Now(), Machine: thisMachine(), Config: cfg}
+	measure.Spread
 }
 
 // summarize fills rows and ratios in.
@@ -61,9 +52,9 @@ func (r *Report) summarize(scenarios []scenario, rounds map[string][]Result) {
 	for _, s := range scenarios {
 		all := merge(rounds[s.name])
 		row := Row{Scenario: s.name, Concurrency: s.concurrency, Requests: len(all.Latencies), Latency: Latency{
-			P50: milliseconds(all.Percentile(50)), P90: milliseconds(all.Percentile(90)),
-			P99: milliseconds(all.Percentile(99)), Max: milliseconds(all.Percentile(100)),
-		}, InitMs: milliseconds(percentile(all.Init, 50)), FunctionMs: milliseconds(percentile(all.Function, 50))}
+			P50: measure.Milliseconds(all.Percentile(50)), P90: measure.Milliseconds(all.Percentile(90)),
+			P99: measure.Milliseconds(all.Percentile(99)), Max: measure.Milliseconds(all.Percentile(100)),
+		}, InitMs: measure.Milliseconds(measure.Percentile(all.Init, 50)), FunctionMs: measure.Milliseconds(measure.Percentile(all.Function, 50))}
 		if s.name != Cold {
 			perSecond := over(rounds[s.name], Result.PerSecond)
 			row.PerSecond = &perSecond
@@ -72,8 +63,8 @@ func (r *Report) summarize(scenarios []scenario, rounds map[string][]Result) {
 	}
 	for _, pair := range [][2]string{{Cold, Warm}, {Warm, Ceiling}, {WarmLoaded, CeilingLoaded}} {
 		of, to := rounds[pair[0]], rounds[pair[1]]
-		r.ratio(pair, "p50", of, to, func(r Result) float64 { return milliseconds(r.Percentile(50)) })
-		r.ratio(pair, "p99", of, to, func(r Result) float64 { return milliseconds(r.Percentile(99)) })
+		r.ratio(pair, "p50", of, to, func(r Result) float64 { return measure.Milliseconds(r.Percentile(50)) })
+		r.ratio(pair, "p99", of, to, func(r Result) float64 { return measure.Milliseconds(r.Percentile(99)) })
 		if pair[0] != Cold {
 			r.ratio(pair, "requests per second", of, to, Result.PerSecond)
 		}
@@ -87,25 +78,16 @@ func (r *Report) ratio(pair [2]string, figure string, of, to []Result, value fun
 			ratios[i] = value(of[i]) / below
 		}
 	}
-	r.Ratios = append(r.Ratios, Ratio{Of: pair[0], To: pair[1], Figure: figure, Spread: spreadOf(ratios)})
+	r.Ratios = append(r.Ratios, Ratio{Of: pair[0], To: pair[1], Figure: figure, Spread: measure.SpreadOf(ratios)})
 }
 
-func over(rounds []Result, value func(Result) float64) Spread {
+func over(rounds []Result, value func(Result) float64) measure.Spread {
 	values := make([]float64, len(rounds))
 	for i, r := range rounds {
 		values[i] = value(r)
 	}
-	return spreadOf(values)
+	return measure.SpreadOf(values)
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // WriteJSON writes the report as one indented JSON object.
-func (r Report) WriteJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(r); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
-}
+func (r Report) WriteJSON(w io.Writer) error { return measure.WriteJSON(w, r) }

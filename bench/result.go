@@ -1,9 +1,10 @@
 package bench
 
 import (
-	"math"
 	"slices"
 	"time"
+
+	"github.com/lambent-host/lambent/bench/measure"
 )
 
 // Result is what one run of one scenario measured.
@@ -32,15 +33,7 @@ func (r Result) PerSecond() float64 {
 
 // Percentile returns the nearest-rank percentile p, 0 < p <= 100, of the
 // latencies: the smallest that p percent of them do not exceed. 0 for none.
-func (r Result) Percentile(p float64) time.Duration { return percentile(r.Latencies, p) }
-
-func percentile[T int64 | float64 | time.Duration](ascending []T, p float64) T {
-	if len(ascending) == 0 {
-		return 0
-	}
-	rank := int(math.Ceil(p / 100 * float64(len(ascending))))
-	return ascending[min(max(rank, 1), len(ascending))-1]
-}
+func (r Result) Percentile(p float64) time.Duration { return measure.Percentile(r.Latencies, p) }
 
 // merge puts the rounds of a scenario together.
 func merge(rounds []Result) Result {
@@ -55,24 +48,4 @@ func merge(rounds []Result) Result {
 		slices.Sort(times)
 	}
 	return all
-}
-
-// Spread is a figure over the rounds.
-type Spread struct {
-	Median float64 `json:"median"`
-	Lowest float64 `json:"lowest"`
-	// Highest, with Lowest, is the range over the rounds.
-	Highest float64 `json:"highest"`
-}
-
-// spreadOf needs at least one value. With an even number the median is the mean
-// of the two in the middle.
-func spreadOf(values []float64) Spread {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return Spread{
-		Median:  (sorted[(n-1)/2] + sorted[n/2]) / 2,
-		Lowest:  sorted[0],
-		Highest: sorted[n-1],
-	}
 }

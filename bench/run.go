@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+
+	"github.com/lambent-host/lambent/bench/measure"
 )
 
 // Names of the scenarios in a report. The loaded ones are warm and ceiling at
@@ -37,7 +38,7 @@ func Run(ctx context.Context, cfg Config, progress func(string)) (_ Report, err 
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Limit, fmt.Errorf("the bench took longer than %v", cfg.Limit))
 	defer cancel()
-	report := newReport(cfg)
+	report := Report{Head: measure.NewHead(), Config: cfg}
 	st, err := openStage(ctx, cfg, progress)
 	if err != nil {
 		return Report{}, withCause(ctx, err)
@@ -50,7 +51,7 @@ func Run(ctx context.Context, cfg Config, progress func(string)) (_ Report, err 
 		return Report{}, withCause(ctx, err)
 	}
 	report.Setup = st.setup
-	report.Took = time.Since(report.Started)
+	report.Finish()
 	report.summarize(scenarios, rounds)
 	return report, nil
 }

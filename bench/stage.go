@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -14,15 +13,13 @@ import (
 
 	"github.com/lambent-host/lambent/abi/gobuild"
 	"github.com/lambent-host/lambent/bench/ceiling"
+	"github.com/lambent-host/lambent/bench/measure"
 	"github.com/lambent-host/lambent/host"
 	"github.com/lambent-host/lambent/host/client"
 	"github.com/lambent-host/lambent/host/lambdaapi"
 )
 
-const (
-	modulePath   = "github.com/lambent-host/lambent"
-	functionName = "bench"
-)
+const functionName = "bench"
 
 // guests are the functions that can be measured, in folders of that name, each
 // with a part of its answer to order() that shows it works. They answer the
@@ -85,7 +82,7 @@ func openStage(ctx context.Context, cfg Config, progress func(string)) (_ *stage
 
 // build makes the guest from the source in the checkout.
 func (st *stage) build(ctx context.Context, guest string, progress func(string)) ([]byte, error) {
-	root, err := findCheckout(ctx)
+	root, err := measure.Checkout(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -100,20 +97,6 @@ func (st *stage) build(ctx context.Context, guest string, progress func(string))
 	module, err := os.ReadFile(out)
 	st.setup.Build, st.setup.ModuleBytes = time.Since(began), len(module)
 	return module, err
-}
-
-// findCheckout returns the folder of Lambent's source, which the working folder
-// must be part of.
-func findCheckout(ctx context.Context) (string, error) {
-	dir, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", modulePath).Output()
-	root := string(bytes.TrimSpace(dir))
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return "", errors.New("the bench builds its function from source and needs the go command, which is not in PATH")
-	case err != nil || root == "":
-		return "", fmt.Errorf("the bench builds its function from source: run it in a checkout of %s", modulePath)
-	}
-	return root, nil
 }
 
 // start runs a host with defaults, without extensions and without exporters.

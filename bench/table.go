@@ -55,15 +55,9 @@ time, part of the latency; the rest is HTTP and the host. Ratios of latency: les
 `
 
 func (r Report) writeHead(b *bytes.Buffer) {
-	m, c := r.Machine, r.Config
-	fmt.Fprintf(b, "lambent %s, %s %s/%s, %d CPUs, GOMAXPROCS %d", r.Version, m.GoVersion, m.OS, m.Arch, m.CPUs, m.GOMAXPROCS)
-	if m.CPUModel != "" {
-		fmt.Fprintf(b, ", %s", m.CPUModel)
-	}
-	if m.LoadAverage != "" {
-		fmt.Fprintf(b, ", load average %s at the start", m.LoadAverage)
-	}
-	fmt.Fprintf(b, "\n%d rounds of %d requests (%d cold), %d before each to warm up; function of %d MB, no extensions, no exporter; %s\n",
+	r.Head.Write(b)
+	c := r.Config
+	fmt.Fprintf(b, "%d rounds of %d requests (%d cold), %d before each to warm up; function of %d MB, no extensions, no exporter; %s\n",
 		c.Rounds, c.Requests, c.Cold, c.Warmup, c.MemoryMB, r.Started.UTC().Format(time.RFC3339))
 	s := r.Setup
 	cache := "empty compile cache"

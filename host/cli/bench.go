@@ -27,7 +27,7 @@ func (a *app) benchCommand() *cobra.Command {
 			if err := cfg.Validate(); err != nil {
 				return flagFaults(err, benchFlags)
 			}
-			report, err := bench.Run(cmd.Context(), cfg, func(step string) { fmt.Fprintln(a.Stderr, strings.TrimRight(step, "\n")) })
+			report, err := bench.Run(cmd.Context(), cfg, a.progress)
 			if err != nil {
 				return err
 			}
@@ -36,6 +36,9 @@ func (a *app) benchCommand() *cobra.Command {
 			}
 			return report.WriteTable(a.Stdout)
 		},
+	}
+	for _, s := range benchScenarios {
+		cmd.AddCommand(a.scenarioCommand(s()))
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&cfg.Rounds, "rounds", cfg.Rounds, "how often everything is measured")
@@ -55,3 +58,6 @@ var benchFlags = map[string]string{
 	"Rounds": "rounds", "Requests": "requests", "Cold": "cold", "Warmup": "warmup", "Concurrency": "concurrency",
 	"MemoryMB": "memory", "Function": "function", "Limit": "limit",
 }
+
+// progress tells a person what a bench is doing, one line a step.
+func (a *app) progress(step string) { fmt.Fprintln(a.Stderr, strings.TrimRight(step, "\n")) }

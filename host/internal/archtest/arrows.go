@@ -41,13 +41,13 @@ var Floors = []Floor{
 
 // Onlys of the house.
 var Onlys = []Only{
-	{Imports: []string{"github.com/tetratelabs/wazero"}, Rooms: []string{"sandbox"}, Tests: []string{"abi"}, Reason: "wazero lives in sandbox, so that an engine can be changed in one room; abi's tests need some engine, and not ours"},
+	{Imports: []string{"github.com/tetratelabs/wazero"}, Rooms: []string{"sandbox", "bench"}, Tests: []string{"abi"}, Reason: "wazero lives in sandbox, so that an engine can be changed in one room; abi's tests need some engine, and not ours; bench measures the sandbox against it"},
 	{Imports: []string{"github.com/labstack/echo"}, Rooms: []string{"host/httpapi", "extensions/httpapi", "bench/ceiling"}, Reason: "echo stays behind net/http, so that the move to another version is an afternoon"},
 	{Imports: []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"}, Rooms: []string{"telemetry/otelsink"}, Reason: "the OTel SDK lives in otelsink; the rest of the host speaks the API"},
 	{Imports: []string{"go.etcd.io/bbolt"}, Rooms: []string{"host/store", "host/catalogue", "host/async"}, Reason: "there is one store; those who keep something in it are few and known"},
-	{Imports: []string{"github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "github.com/mattn/go-isatty"}, Rooms: []string{"host/cli"}, Reason: "what belongs to a command line stays there"},
+	{Imports: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/schollz/progressbar/v3", "github.com/mattn/go-isatty"}, Rooms: []string{"host/cli"}, Reason: "what belongs to a command line stays there"},
 	{Imports: []string{"net/http"}, Rooms: []string{"host", "extensions", "bench", "telemetry/otelsink", "abi/guest/runtimeapi"}, Tests: []string{"abi", "sandbox", "telemetry"}, Reason: "sandbox, telemetry and abi know no HTTP"},
-	{Imports: []string{Module + "/sandbox"}, Rooms: []string{"sandbox", "host"}, Reason: "host alone runs instances: whatever else did would be a second host, and the suite of abi holds any engine"},
+	{Imports: []string{Module + "/sandbox"}, Rooms: []string{"sandbox", "host", "bench"}, Reason: "beside what measures it, host alone runs instances: whatever else did would be a second host, and the suite of abi holds any engine"},
 	{Imports: []string{Module + "/functions"}, Rooms: nil, Reason: "functions are guests: they are built, not imported"},
 	{Imports: []string{Module + "/bench"}, Rooms: []string{"bench", "host/cli"}, Reason: "nothing rests on what measures it"},
 	{Imports: []string{Module + "/host"}, Rooms: []string{"host", "bench"}, Reason: "arrows point down: nothing below host imports it"},

@@ -1,4 +1,7 @@
-package bench
+// Package measure is what the scenarios of bench share: figures over rounds, the
+// machine they were made on, the checkout that guests are built from, and how a
+// report is written. Read next: package bench, and the scenarios beside this one.
+package measure
 
 import (
 	"bufio"
@@ -22,7 +25,8 @@ type Machine struct {
 	LoadAverage string `json:"loadAverage,omitempty"`
 }
 
-func thisMachine() Machine {
+// ThisMachine looks at the machine the process runs on.
+func ThisMachine() Machine {
 	m := Machine{
 		GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
@@ -52,9 +56,9 @@ func firstFields(line string, n int) string {
 	return strings.Join(fields[:min(n, len(fields))], " ")
 }
 
-// version is the module's, with the revision it was built from where the go
-// command recorded one.
-func version() string {
+// Version is Lambent's, with the revision it was built from where the go command
+// recorded one.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "devel"
