@@ -20,6 +20,9 @@ type Config struct {
 	// CompileCacheDir is the folder of compiled modules; "" means DataDir/compiled.
 	// Hosts may share one.
 	CompileCacheDir string
+	// TmpDir is a folder for what functions write to /tmp, in a folder of this
+	// host's own below it; "" means DataDir. On a tmpfs, /tmp is in memory.
+	TmpDir string
 	// ExtensionsDir is a folder of extension executables that every execution
 	// environment starts; "" means none.
 	ExtensionsDir string

@@ -9,6 +9,7 @@ package host
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -62,6 +63,7 @@ type Host struct {
 	server    *http.Server
 	traces    *otelsink.Sink
 	store     *store.Store
+	tmp       string // of the environments; removed at the end
 	engine    *sandbox.Engine
 	bus       *telemetry.Bus
 	publisher *publish.Publisher
@@ -90,8 +92,8 @@ func New(ctx context.Context, cfg Config, log zerolog.Logger) (*Host, error) {
 // Shutdown takes down.
 func (h *Host) open(ctx context.Context) error {
 	cfg := h.cfg
-	tmp, err := h.openData()
-	if err != nil {
+	var err error
+	if h.tmp, err = h.openData(); err != nil {
 		return err
 	}
 	if h.traces, err = otelsink.New(ctx, cfg.Env, cfg.Version); err != nil {
@@ -113,7 +115,7 @@ func (h *Host) open(ctx context.Context) error {
 		Log:     h.log,
 	})
 	h.pool = environment.NewPool(environment.Config{
-		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, TmpRoot: tmp,
+		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, TmpRoot: h.tmp,
 		Idle: cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
 		Region: cfg.Region, AccountID: cfg.AccountID, NewID: newEnvironmentID, Log: h.log,
 	})
@@ -144,7 +146,9 @@ func (h *Host) open(ctx context.Context) error {
 // and an empty folder for the environments' /tmp: what an earlier run left there
 // belongs to nobody.
 func (h *Host) openData() (tmp string, err error) {
-	tmp = filepath.Join(h.cfg.DataDir, "tmp")
+	if tmp, err = h.tmpDir(); err != nil {
+		return "", err
+	}
 	if err := os.MkdirAll(h.cfg.DataDir, 0o700); err != nil {
 		return "", fmt.Errorf("data folder: %w", err)
 	}
@@ -152,9 +156,22 @@ func (h *Host) openData() (tmp string, err error) {
 		return "", err
 	}
 	if err := errors.Join(os.RemoveAll(tmp), os.MkdirAll(tmp, 0o700)); err != nil {
-		return "", fmt.Errorf("data folder: %w", err)
+		return "", fmt.Errorf("folder for /tmp: %w", err)
 	}
 	return tmp, nil
+}
+
+// tmpDir names a folder that is this host's alone: its content is removed. Below
+// a folder of the operator's choice, the path of the data folder tells hosts apart.
+func (h *Host) tmpDir() (string, error) {
+	if h.cfg.TmpDir == "" {
+		return filepath.Join(h.cfg.DataDir, "tmp"), nil
+	}
+	data, err := filepath.Abs(h.cfg.DataDir)
+	if err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return filepath.Join(h.cfg.TmpDir, fmt.Sprintf("lambent-%x", sha256.Sum256([]byte(data)))[:len("lambent-")+16]), nil
 }
 
 // retire ends what is warm of an older revision than the one that was settled.
@@ -242,6 +259,9 @@ func (h *Host) takeDown(ctx context.Context) error {
 	}
 	if h.bus != nil { // nobody publishes any more
 		h.bus.Close()
+	}
+	if h.tmp != "" { // no environment is left
+		note("folder for /tmp", os.RemoveAll(h.tmp))
 	}
 	if h.store != nil { // nobody writes any more
 		note("store", h.store.Close())

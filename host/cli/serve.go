@@ -52,6 +52,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.Listen, "listen", cfg.Listen, "address of the HTTP API; port 0 takes a free one")
 	flags.StringVar(&cfg.DataDir, "data", "lambent-data", "folder of functions, code, queue and compiled modules")
+	flags.StringVar(&cfg.TmpDir, "tmp", "", "folder for what functions write to /tmp; on a tmpfs it is in memory (default in the data folder)")
 	flags.StringVar(&cfg.ExtensionsDir, "extensions", "", "folder of extension executables (default none)")
 	flags.StringVar(&cfg.Region, "region", cfg.Region, "region in ARNs")
 	flags.StringVar(&cfg.AccountID, "account", cfg.AccountID, "account id in ARNs, twelve digits")
