@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"sync"
@@ -31,6 +32,7 @@ const (
 type quota struct {
 	root  *os.Root
 	limit int64
+	over  func() bool // the guest's time is over: do not go on looking
 
 	mu    sync.Mutex
 	used  int64 // at least what there is
@@ -38,12 +40,13 @@ type quota struct {
 	open  map[*rootFile]struct{}
 }
 
-func newQuota(root *os.Root, limit int64) *quota {
+func newQuota(root *os.Root, limit int64, over func() bool) *quota {
 	if limit <= 0 {
 		limit = defaultTmpBytes
 	}
-	q := &quota{root: root, limit: limit, open: map[*rootFile]struct{}{}}
-	q.used = q.measure() // an earlier instance may have left something
+	q := &quota{root: root, limit: limit, over: func() bool { return false }, open: map[*rootFile]struct{}{}}
+	q.measure() // an earlier instance may have left something
+	q.over = over
 	return q
 }
 
@@ -53,7 +56,7 @@ func (q *quota) room(n, least int64) (int64, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if n > q.limit-q.used && q.freed {
-		q.used, q.freed = q.measure(), false
+		q.measure()
 	}
 	if n = max(0, min(n, q.limit-q.used)); n < least {
 		return 0, false
@@ -94,11 +97,20 @@ func (q *quota) closed(f *rootFile) {
 	q.freed = true
 }
 
+// lookEvery is how many names are looked at between two looks at the clock: a
+// guest can make a hundred thousand of them.
+const lookEvery = 256
+
 // measure sums up what lies there, and what is open but has no name any more.
-// What cannot be looked at counts as nothing.
-func (q *quota) measure() int64 {
+// What cannot be looked at counts as nothing. When the guest's time ends
+// meanwhile, the old sum stands.
+func (q *quota) measure() {
 	var sum int64
-	_ = fs.WalkDir(q.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	names := 0
+	err := fs.WalkDir(q.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if names++; names%lookEvery == 0 && q.over() {
+			return context.DeadlineExceeded
+		}
 		if err != nil || name == "." {
 			return nil //nolint:nilerr // look at the rest
 		}
@@ -108,6 +120,9 @@ func (q *quota) measure() int64 {
 		}
 		return nil
 	})
+	if err != nil {
+		return
+	}
 	for f := range q.open {
 		info, err := f.os.Stat()
 		if err != nil || !info.Mode().IsRegular() {
@@ -117,7 +132,7 @@ func (q *quota) measure() int64 {
 			sum += info.Size()
 		}
 	}
-	return sum
+	q.used, q.freed = sum, false
 }
 
 // openFiles counts the files that one instance has open, in all its folders.

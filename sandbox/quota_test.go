@@ -24,7 +24,7 @@ func newDisk(t *testing.T, limit int64) disk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = root.Close() })
-	return disk{t, newRootFS(root, limit)}
+	return disk{t, newRootFS(root, limit, func() bool { return false })}
 }
 
 func (d disk) open(name string, flag sysfs.Oflag) sysfs.File {
@@ -120,7 +120,7 @@ func TestTmpIsMeasuredAtFirst(t *testing.T) {
 	f := d.open("f", create)
 	d.write(f, 40<<10, 40<<10)
 	d.ok(f.Close())
-	d.fs = newRootFS(d.fs.root, 64<<10)
+	d.fs = newRootFS(d.fs.root, 64<<10, func() bool { return false })
 	g := d.open("g", create)
 	d.write(g, 40<<10, 16<<10)
 	d.ok(g.Close())
@@ -151,4 +151,22 @@ func TestOpenFilesAreBounded(t *testing.T) {
 	if _, e := counted.OpenFile("yet more", create, 0o600); e == 0 {
 		t.Error("closing twice made room for two")
 	}
+}
+
+// A guest that makes very many names and asks for room again and again has the
+// host look at all of them: not beyond its own time.
+func TestLookingForRoomEndsWithTheGuestsTime(t *testing.T) {
+	const names = 3 * lookEvery
+	d := newDisk(t, names*entryBytes)
+	for i := range names {
+		d.ok(d.fs.Mkdir(fmt.Sprint(i), 0o700))
+	}
+	d.ok(d.fs.Rmdir("0"))
+	asked := 0
+	d.fs.quota.over = func() bool { asked++; return true }
+	if e := d.fs.Mkdir("late", 0o700); e == 0 || asked != 1 {
+		t.Errorf("made a folder: %v; asked for the time %d times, want once", e == 0, asked)
+	}
+	d.fs.quota.over = func() bool { return false }
+	d.ok(d.fs.Mkdir("in time", 0o700)) // what was not finished is not held against it
 }

@@ -21,9 +21,10 @@ type rootFS struct {
 	quota         *quota
 }
 
-// newRootFS serves a folder that may hold limit bytes; 0: defaultTmpBytes.
-func newRootFS(root *os.Root, limit int64) *rootFS {
-	return &rootFS{AdaptFS: adapt.AdaptFS{FS: root.FS()}, root: root, quota: newQuota(root, limit)}
+// newRootFS serves a folder that may hold limit bytes; 0: defaultTmpBytes. over
+// tells, during a call, that the guest's time has ended.
+func newRootFS(root *os.Root, limit int64, over func() bool) *rootFS {
+	return &rootFS{AdaptFS: adapt.AdaptFS{FS: root.FS()}, root: root, quota: newQuota(root, limit, over)}
 }
 
 // local turns a guest's path into one that os.Root takes.

@@ -57,10 +57,13 @@ func (i *Instance) mounts(c wazero.ModuleConfig, cfg InstanceConfig) (wazero.Mod
 			return nil, fmt.Errorf("opening the folder of /tmp: %w", err)
 		}
 		i.tmp = root
-		mounts = mounts.WithSysFSMount(&countedFS{FS: newRootFS(root, cfg.TmpBytes), files: files}, "/tmp").(sysfs.FSConfig)
+		mounts = mounts.WithSysFSMount(&countedFS{FS: newRootFS(root, cfg.TmpBytes, i.over), files: files}, "/tmp").(sysfs.FSConfig)
 	}
 	return c.WithFSConfig(mounts.(wazero.FSConfig)), nil
 }
+
+// over tells whether the running call's time has ended.
+func (i *Instance) over() bool { return i.call.over() != nil }
 
 // randomSource makes random bytes for the running call.
 type randomSource struct{ i *Instance }
