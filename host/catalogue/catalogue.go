@@ -36,6 +36,10 @@ type Config struct {
 	Now func() time.Time
 	// NewRevision makes revision ids; nil means random UUIDs.
 	NewRevision func() string
+	// Changed is told after each change of a function which versions there are
+	// now, what serves during an update included; none when it was deleted. It is
+	// called once per change and must be quick. nil: nobody is told.
+	Changed func(name string, versions []Version)
 }
 
 // Catalogue is the set of functions. Its methods are safe for concurrent use;
@@ -123,6 +127,30 @@ func (c *Catalogue) Usage() (codeBytes int64, functions int) {
 
 // Code returns an upload as it was stored. Its digest is verified.
 func (c *Catalogue) Code(digest string) ([]byte, error) { return c.code.read(digest) }
+
+// Present tells what Config.Changed would be told of each function there is.
+func (c *Catalogue) Present(each func(name string, versions []Version)) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for name, f := range c.functions {
+		each(name, f.present())
+	}
+}
+
+// present lists every version that is there or serves.
+func (f *function) present() []Version {
+	if f == nil {
+		return nil
+	}
+	all := []Version{f.latest.clone()}
+	if f.serving != nil {
+		all = append(all, f.serving.clone())
+	}
+	for i := range f.versions {
+		all = append(all, f.versions[i].clone())
+	}
+	return all
+}
 
 // lookup returns the function as it is now; nil when there is none.
 func (c *Catalogue) lookup(name string) *function {

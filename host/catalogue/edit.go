@@ -35,6 +35,9 @@ func (c *Catalogue) edit(ctx context.Context, name string, change func(e *edit) 
 	}
 	c.show(name, e.f)
 	c.code.swap(before.digests(), e.f.digests())
+	if c.cfg.Changed != nil {
+		c.cfg.Changed(name, e.f.present())
+	}
 	c.signal()
 	return nil
 }

@@ -35,10 +35,13 @@ type InvalidError struct {
 func (e *InvalidError) Error() string { return e.Message }
 
 // NotReadyError tells that a version cannot be invoked in its state
-// (ResourceConflictException, 409).
+// (ResourceConflictException, 409; SnapStartNotReadyException, 409, when
+// Snapshot is set).
 type NotReadyError struct {
 	State   string
 	Message string
+	// Snapshot tells that the version waits for its snapshot.
+	Snapshot bool
 }
 
 // Error returns the message.

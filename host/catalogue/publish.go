@@ -11,8 +11,8 @@ import (
 )
 
 // PublishVersion makes an immutable version of $LATEST. When nothing has
-// changed since the last one was published, and it still exists, that one is
-// returned. Numbers are not used again after a version is deleted.
+// changed since the last one was published, and it still exists and has not
+// failed, that one is returned. Numbers are not used again after a version is deleted.
 //
 // Errors: *NotFoundError, *PreconditionError, *InvalidError for another
 // CodeSHA256, *ConflictError while $LATEST is being updated or cannot run.
@@ -48,11 +48,13 @@ func publishable(l *Version) error {
 }
 
 // publish adds a version of $LATEST, or finds the one that is the same. A
-// version of code that is not settled waits for its own Settle.
+// version of code that is not settled, or that needs a snapshot, waits for its
+// own Settle.
 func (e *edit) publish(description string) Version {
 	source := fingerprint(&e.f.latest)
 	if source == e.f.source {
-		if last := e.f.version(strconv.Itoa(e.f.next - 1)); last != nil {
+		// One that failed to init is not a version to be content with.
+		if last := e.f.version(strconv.Itoa(e.f.next - 1)); last != nil && last.State != StateFailed {
 			return *last
 		}
 	}
@@ -63,7 +65,8 @@ func (e *edit) publish(description string) Version {
 	if description != "" {
 		v.Description = description
 	}
-	if v.unsettled() {
+	v.Snapshot = SnapshotState{} // each version has its own
+	if v.unsettled() || v.AsksForSnapshot() {
 		v.State, v.StateReason, v.StateReasonCode = StatePending, reasonCreating, reasonCodeCreating
 		v.LastUpdateStatus, v.LastUpdateStatusReason, v.LastUpdateStatusReasonCode = "", "", ""
 	}
@@ -103,8 +106,8 @@ func (c *Catalogue) Unsettled() []Version {
 	return out
 }
 
-// Settle reports the outcome of making v ready: nil for success. Nothing
-// happens when v, by its revision, is no longer what it was or is gone.
+// Settle reports the outcome of making v ready: nil for success, and in
+// v.Snapshot what became of its snapshot. Nothing happens when v, by its revision, is no longer what it was or is gone.
 func (c *Catalogue) Settle(ctx context.Context, v Version, failure *Failure) error {
 	stale := func(f *function) bool {
 		if f == nil {
@@ -121,7 +124,7 @@ func (c *Catalogue) Settle(ctx context.Context, v Version, failure *Failure) err
 			return errStale
 		}
 		settled := *e.f.version(v.Version)
-		settled.settle(failure)
+		settled.settle(failure, v.Snapshot)
 		settled.RevisionID = c.cfg.NewRevision()
 		if v.Version != Latest {
 			e.replaceVersion(settled)
@@ -141,9 +144,13 @@ func (c *Catalogue) Settle(ctx context.Context, v Version, failure *Failure) err
 
 var errStale = &ConflictError{"stale"}
 
-func (v *Version) settle(failure *Failure) {
+func (v *Version) settle(failure *Failure, snapshot SnapshotState) {
 	if failure == nil {
+		v.Snapshot = snapshot
 		v.State, v.StateReason, v.StateReasonCode = StateActive, "", ""
+		if snapshot.Refused != "" { // the one place of the API where it can be told
+			v.StateReason = "The version runs without a snapshot: " + snapshot.Refused
+		}
 		v.LastUpdateStatus, v.LastUpdateStatusReason, v.LastUpdateStatusReasonCode = UpdateSuccessful, "", ""
 		return
 	}

@@ -40,6 +40,9 @@ func (c *Catalogue) Resolve(name, qualifier string, dice float64) (Version, erro
 	if number == Latest && f.serving != nil {
 		v = f.serving
 	}
+	if v.State == StatePending && v.AsksForSnapshot() {
+		return Version{}, &NotReadyError{State: v.State, Snapshot: true, Message: "Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE."}
+	}
 	if v.State != StateActive {
 		return Version{}, &NotReadyError{State: v.State, Message: "The operation cannot be performed at this time. The function is currently in the following state: " + v.State}
 	}

@@ -17,6 +17,10 @@ var (
 // maxEnvironmentBytes limits the environment, measured as compact JSON.
 const maxEnvironmentBytes = 4096
 
+// maxSnapshotStorage is the most /tmp of a function with SnapStart, in MB
+// (developer guide, "Improving startup performance with Lambda SnapStart").
+const maxSnapshotStorage = 512
+
 // reserved are the variables the service sets itself (developer guide, "Defined
 // runtime environment variables"), and one of the managed runtimes'.
 var reserved = []string{
@@ -86,6 +90,12 @@ func (s *Settings) check() error {
 	}
 	if len(s.Layers) > 5 {
 		return invalid("Layers", "Cannot reference more than 5 layers.")
+	}
+	if s.SnapStartApplyOn == SnapStartPublished && s.EphemeralStorage > maxSnapshotStorage {
+		return invalid("EphemeralStorage", "EphemeralStorage of more than %d MB is not supported for SnapStart enabled functions.", maxSnapshotStorage)
+	}
+	if v, set := s.Environment[IsolationVariable]; set && !Isolation(v).Valid() {
+		return invalid("Environment", "Environment.Variables.%s: %q is not one of %s, %s.", IsolationVariable, v, IsolationEnvironment, IsolationRequest)
 	}
 	return checkEnvironment(s.Environment)
 }

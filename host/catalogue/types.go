@@ -16,6 +16,10 @@ const (
 	StateFailed  = "Failed"
 )
 
+// SnapStartPublished is the value of Settings.SnapStartApplyOn that asks for
+// snapshots; the other is None.
+const SnapStartPublished = "PublishedVersions"
+
 // Values of Version.LastUpdateStatus; empty while a function is being created.
 const (
 	UpdateInProgress = "InProgress"
@@ -84,6 +88,18 @@ type Version struct {
 	LastUpdateStatus           string `json:"update_status,omitempty"`
 	LastUpdateStatusReason     string `json:"update_reason,omitempty"`
 	LastUpdateStatusReasonCode string `json:"update_reason_code,omitempty"`
+
+	// Snapshot is what publishing found out; it is written by Settle.
+	Snapshot SnapshotState `json:"snapshot,omitzero"`
+}
+
+// SnapshotState tells whether a version that asked for SnapStart has it.
+type SnapshotState struct {
+	// Ready tells that its environments are restored from a snapshot.
+	Ready bool `json:"ready,omitempty"`
+	// Refused is why a snapshot could not be made of it although its init went
+	// well; it runs without one.
+	Refused string `json:"refused,omitempty"`
 }
 
 // QualifiedARN is the ARN with the version at its end.
@@ -92,6 +108,12 @@ func (v Version) QualifiedARN() string { return v.FunctionARN + ":" + v.Version 
 // unsettled tells whether the version waits for Settle.
 func (v *Version) unsettled() bool {
 	return v.State == StatePending || v.LastUpdateStatus == UpdateInProgress
+}
+
+// AsksForSnapshot tells whether the version is one that SnapStart applies to: a
+// published one of a function that has it on. $LATEST never is.
+func (v *Version) AsksForSnapshot() bool {
+	return v.Version != Latest && v.SnapStartApplyOn == SnapStartPublished
 }
 
 // clone copies what a caller could change.

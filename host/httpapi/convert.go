@@ -39,7 +39,7 @@ func (a *api) summarize(v catalogue.Version) *lambdaapi.FunctionConfiguration {
 		PackageType:      "Zip",
 		Architectures:    v.Architectures,
 		EphemeralStorage: &lambdaapi.EphemeralStorage{Size: v.EphemeralStorage},
-		SnapStart:        &lambdaapi.SnapStart{ApplyOn: v.SnapStartApplyOn, OptimizationStatus: "Off"},
+		SnapStart:        &lambdaapi.SnapStart{ApplyOn: v.SnapStartApplyOn, OptimizationStatus: optimization(v)},
 		LoggingConfig: &lambdaapi.LoggingConfig{
 			LogFormat: v.Logging.Format, ApplicationLogLevel: v.Logging.ApplicationLevel,
 			SystemLogLevel: v.Logging.SystemLevel, LogGroup: v.Logging.Group,
@@ -55,6 +55,16 @@ func (a *api) summarize(v catalogue.Version) *lambdaapi.FunctionConfiguration {
 		c.DeadLetterConfig = &lambdaapi.DeadLetterConfig{TargetArn: v.DeadLetterTarget}
 	}
 	return c
+}
+
+// optimization is On once environments of the version are restored from a
+// snapshot that it asked for. A snapshot that the host makes of its own accord
+// is not told: who compares settings with what is there would see a change.
+func optimization(v catalogue.Version) string {
+	if v.AsksForSnapshot() && v.Snapshot.Ready {
+		return "On"
+	}
+	return "Off"
 }
 
 // describeAlias tells all about an alias.

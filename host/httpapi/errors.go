@@ -37,7 +37,9 @@ func apiError(err error) *lambdaapi.Error {
 		return lambdaapi.Errorf(lambdaapi.CodeValidation, "%s", invalid.Message)
 	case invalid != nil:
 		return lambdaapi.Errorf(lambdaapi.CodeInvalidParameter, "%s", invalid.Message)
-	case errors.As(err, &notReady):
+	case errors.As(err, &notReady) && notReady.Snapshot:
+		return lambdaapi.Errorf(lambdaapi.CodeSnapStartNotReady, "%s", notReady.Message)
+	case notReady != nil:
 		// Not a 5xx: clients would repeat it at once, compiling takes longer.
 		return lambdaapi.Errorf(lambdaapi.CodeConflict, "%s", notReady.Message)
 	case errors.As(err, &upload):

@@ -53,11 +53,11 @@ func TestFunctionStates(t *testing.T) {
 	}
 	f.refused(409, "ResourceConflictException", "An update is in progress for resource: "+arnOfF, "PUT", base+"/f/configuration", `{"Timeout":5}`)
 	f.settle()
-	o := f.expect(200, "PUT", base+"/f/configuration", `{"Timeout":5,"MemorySize":256,"Description":"d","Role":"arn:aws:iam::000000000000:role/other","Environment":{"Variables":{"XY":"1"}},"TracingConfig":{"Mode":"Active"},"DeadLetterConfig":{"TargetArn":"arn:aws:sqs:us-east-1:000000000000:q"},"LoggingConfig":{"LogFormat":"JSON"},"EphemeralStorage":{"Size":1024},"SnapStart":{"ApplyOn":"PublishedVersions"},"KMSKeyArn":"arn:aws:kms:us-east-1:000000000000:key/k","Handler":"h","Runtime":"provided.al2"}`).object(t)
+	o := f.expect(200, "PUT", base+"/f/configuration", `{"Timeout":5,"MemorySize":256,"Description":"d","Role":"arn:aws:iam::000000000000:role/other","Environment":{"Variables":{"XY":"1"}},"TracingConfig":{"Mode":"Active"},"DeadLetterConfig":{"TargetArn":"arn:aws:sqs:us-east-1:000000000000:q"},"LoggingConfig":{"LogFormat":"JSON"},"EphemeralStorage":{"Size":512},"SnapStart":{"ApplyOn":"PublishedVersions"},"KMSKeyArn":"arn:aws:kms:us-east-1:000000000000:key/k","Handler":"h","Runtime":"provided.al2"}`).object(t)
 	want := map[string]any{
 		"Timeout": 5., "MemorySize": 256., "Description": "d", "Role": "arn:aws:iam::000000000000:role/other", "Handler": "h", "Runtime": "provided.al2",
 		"Environment": map[string]any{"Variables": map[string]any{"XY": "1"}}, "TracingConfig": map[string]any{"Mode": "Active"},
-		"DeadLetterConfig": map[string]any{"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}, "EphemeralStorage": map[string]any{"Size": 1024.},
+		"DeadLetterConfig": map[string]any{"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}, "EphemeralStorage": map[string]any{"Size": 512.},
 		"LoggingConfig": map[string]any{"LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", "LogGroup": "/aws/lambda/f"},
 		"KMSKeyArn":     "arn:aws:kms:us-east-1:000000000000:key/k", "SnapStart": map[string]any{"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"},
 	}

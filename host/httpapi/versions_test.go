@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -86,4 +87,39 @@ func TestAnswersWithNothingBehind(t *testing.T) {
 	for _, path := range []string{"/2020-06-30/functions/g/code-signing-config", "/2019-09-30/functions/g/concurrency", base + "/g/policy", base + "/g/versions", base + "/g/aliases"} {
 		f.refused(404, "ResourceNotFoundException", "Function not found", "GET", path, "")
 	}
+}
+
+// A version with SnapStart as clients see it: Pending and off, then Active and on.
+func TestSnapStartOfAVersion(t *testing.T) {
+	f := start(t)
+	f.create("f")
+	f.expect(200, "PUT", base+"/f/configuration", `{"SnapStart":{"ApplyOn":"PublishedVersions"}}`)
+	f.settle()
+	snapStart := func(o map[string]any) string {
+		return fmt.Sprint(o["State"], " ", o["SnapStart"])
+	}
+	const off, on = "map[ApplyOn:PublishedVersions OptimizationStatus:Off]", "map[ApplyOn:PublishedVersions OptimizationStatus:On]"
+	made := f.expect(201, "POST", base+"/f/versions", "").object(t)
+	if got := snapStart(made); got != "Pending "+off || made["StateReasonCode"] != "Creating" {
+		t.Errorf("PublishVersion answers %v", made)
+	}
+	_, f.sync.err = f.cat.Resolve("f", "1", 0)
+	f.refused(409, "SnapStartNotReadyException", "Lambda is initializing your function.", "POST", base+"/f/invocations?Qualifier=1", "{}")
+	f.refused(409, "SnapStartNotReadyException", "Lambda is initializing your function.", "POST", base+"/f/invocations?Qualifier=1", "{}", "X-Amz-Invocation-Type: Event")
+	v, err := f.cat.Get("f", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Snapshot.Ready = true
+	if err := f.cat.Settle(t.Context(), v, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := snapStart(f.expect(200, "GET", base+"/f/configuration?Qualifier=1", "").object(t)); got != "Active "+on {
+		t.Errorf("the settled version is %s", got)
+	}
+	if got := snapStart(f.expect(200, "GET", base+"/f/configuration", "").object(t)); got != "Active "+off {
+		t.Errorf("$LATEST is %s", got)
+	}
+	f.refused(400, "InvalidParameterValueException", "EphemeralStorage of more than 512 MB", "PUT", base+"/f/configuration", `{"EphemeralStorage":{"Size":600}}`)
+	f.refused(400, "InvalidParameterValueException", "Environment.Variables.LAMBENT_ISOLATION", "PUT", base+"/f/configuration", `{"Environment":{"Variables":{"LAMBENT_ISOLATION":"x"}}}`)
 }

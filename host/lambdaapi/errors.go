@@ -24,6 +24,9 @@ const (
 	CodeAccessDenied          = "AccessDeniedException"
 	CodeTooManyRequests       = "TooManyRequestsException"
 	CodeCodeSigningNotFound   = "CodeSigningConfigNotFoundException"
+	CodeSnapStart             = "SnapStartException"
+	CodeSnapStartNotReady     = "SnapStartNotReadyException"
+	CodeSnapStartTimeout      = "SnapStartTimeoutException"
 	CodeService               = "ServiceException"
 )
 
@@ -52,6 +55,9 @@ var forms = map[string]form{
 	CodeAccessDenied:          {status: http.StatusForbidden, member: "Message", untyped: true},
 	CodeTooManyRequests:       {status: http.StatusTooManyRequests, member: "message"},
 	CodeCodeSigningNotFound:   {status: http.StatusNotFound, member: "Message"},
+	CodeSnapStart:             {status: http.StatusBadRequest, member: "Message"},
+	CodeSnapStartNotReady:     {status: http.StatusConflict, member: "Message"},
+	CodeSnapStartTimeout:      {status: http.StatusRequestTimeout, member: "Message"},
 	CodeService:               {status: http.StatusInternalServerError, member: "Message"},
 }
 

@@ -32,6 +32,9 @@ func TestErrorForms(t *testing.T) {
 		{CodeAccessDenied, 403, []string{"Message"}},
 		{CodeTooManyRequests, 429, []string{"Type", "message"}},
 		{CodeCodeSigningNotFound, 404, []string{"Message", "Type"}},
+		{CodeSnapStart, 400, []string{"Message", "Type"}},
+		{CodeSnapStartNotReady, 409, []string{"Message", "Type"}},
+		{CodeSnapStartTimeout, 408, []string{"Message", "Type"}},
 		{CodeService, 500, []string{"Message", "Type"}},
 	}
 	if len(tests) != len(forms) {
