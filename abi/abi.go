@@ -57,6 +57,13 @@ const (
 	// ExportInit is lambent_init() -> i32, optional, called once after
 	// [ExportInitialize]. Anything but 0 fails init.
 	ExportInit = "lambent_init"
+	// ExportBeforeSnapshot is lambent_before_snapshot() -> i32, optional, called
+	// once before the guest is captured. Anything but 0 refuses.
+	ExportBeforeSnapshot = "lambent_before_snapshot"
+	// ExportAfterRestore is lambent_after_restore() -> i32, optional, called once
+	// in each guest that was restored from a snapshot, before its first
+	// invocation. Anything but 0 fails the restore.
+	ExportAfterRestore = "lambent_after_restore"
 	// ExportInitialize is the WASI reactor's _initialize, optional.
 	ExportInitialize = "_initialize"
 	// ExportStart is the WASI command's entry point.

@@ -4,6 +4,7 @@
 // A host joins by implementing [Runner] in its tests and calling the suites:
 //
 //	abitest.Conformance(t, runner, module)  // a guest of the ABI's test protocol
+//	abitest.Snapshots(t, runner, module)    // the same, by a host that makes snapshots
 //	abitest.AWSLambda(t, runner, module)    // an aws-lambda-go program
 //	abitest.Command(t, runner, module)      // a plain WASI command
 //
@@ -18,9 +19,10 @@
 //	log TEXT           nothing; TEXT and a line feed go to standard error
 //	big N              N bytes "x"
 //	fail TYPE MESSAGE  a function error
+//	hooks              two numbers: runs of the hook before a snapshot and of the one after a restore
 //
 // Anything else must end as a function error. With the variable FAIL_INIT set,
-// init must fail. The guests at hand are testdata/conformance (Go) and
+// init must fail; with FAIL_HOOK=before or after, that hook. The guests at hand are testdata/conformance (Go) and
 // abi/c/sample/conformance.c; guests.go builds them. Read next: conformance.go.
 package abitest
 
@@ -50,6 +52,20 @@ type Instance interface {
 	Invoke(ctx context.Context, inv Invocation) Outcome
 	// Close releases the instance. The suites call it once.
 	Close(ctx context.Context) error
+}
+
+// Snapshotter is an [Instance] of a host that makes snapshots.
+type Snapshotter interface {
+	Instance
+	// Snapshot captures the instance, which has been initialised and is used no
+	// more. What it holds is released when the test ends.
+	Snapshot(ctx context.Context, t testing.TB) (Snapshot, error)
+}
+
+// Snapshot is a captured instance.
+type Snapshot interface {
+	// Restore makes an instance of it that is ready to be invoked.
+	Restore(ctx context.Context, t testing.TB) (Instance, error)
 }
 
 // Config says what to start.

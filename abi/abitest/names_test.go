@@ -97,8 +97,17 @@ func TestGuestAgreesWithABI(t *testing.T) {
 			t.Errorf("package guest does not import %s", name)
 		}
 	}
+	hooks, exports := source(t, "guest/snapstart/exports_wasip1.go"), source(t, "guest/exports_wasip1.go")
+	for _, name := range []string{abi.ExportBeforeSnapshot, abi.ExportAfterRestore} {
+		if !strings.Contains(hooks, "//go:wasmexport "+name+"\n") || strings.Contains(exports, name) || !strings.Contains(source(t, "c/lambent.h"), name) {
+			t.Errorf("%s: want it in package snapstart and lambent.h, and not in package guest", name)
+		}
+	}
+	if !strings.Contains(hooks, "//go:wasmimport "+abi.Module+" "+abi.ImportFail+"\n") {
+		t.Errorf("package snapstart does not import %s", abi.ImportFail)
+	}
 	for _, name := range []string{abi.ExportInit, abi.ExportInvoke} {
-		if !strings.Contains(source(t, "guest/exports_wasip1.go"), "//go:wasmexport "+name+"\n") {
+		if !strings.Contains(exports, "//go:wasmexport "+name+"\n") {
 			t.Errorf("package guest does not export %s", name)
 		}
 	}
@@ -121,6 +130,7 @@ func TestProseNamesEverything(t *testing.T) {
 	prose := source(t, "abi.md")
 	names := append([]string{
 		abi.Module, abi.ExportInvoke, abi.ExportInit, abi.ExportInitialize, abi.ExportStart, abi.ExportMemory,
+		abi.ExportBeforeSnapshot, abi.ExportAfterRestore,
 		abi.KindReactor.String(), abi.KindCommand.String(), fmt.Sprint(abi.MaxResponseBytes),
 	}, imports...)
 	for _, name := range names {

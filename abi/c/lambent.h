@@ -14,6 +14,10 @@
  *         return n < 0 ? n : lambent_response_write(buffer, (uint32_t)n);
  *     }
  *
+ * A function may take part in its snapshot (abi.md, "Snapshots") by two more
+ * exports, lambent_before_snapshot and lambent_after_restore, which take nothing
+ * and return an int32_t, 0 for success; sample/snapstart.c has both.
+ *
  * Build line (Debian: clang lld wasi-libc libclang-rt-14-dev-wasm32):
  *
  *     clang --target=wasm32-wasi -O2 -mexec-model=reactor -o function.wasm function.c

@@ -21,6 +21,23 @@ int32_t lambent_init(void) {
     return 0;
 }
 
+/* Each hook counts its runs, and fails if it is the one that is asked to. */
+static int32_t hook(const char *name, int *runs) {
+    const char *asked = getenv("FAIL_HOOK");
+    ++*runs;
+    if (asked != NULL && strcmp(asked, name) == 0)
+        return lambent_fail("HookFailure", 11, "asked to fail", 13);
+    return 0;
+}
+
+static int befores, afters;
+
+LAMBENT_EXPORT("lambent_before_snapshot")
+int32_t lambent_before_snapshot(void) { return hook("before", &befores); }
+
+LAMBENT_EXPORT("lambent_after_restore")
+int32_t lambent_after_restore(void) { return hook("after", &afters); }
+
 static void write_text(const char *text) { lambent_response_write(text, (uint32_t)strlen(text)); }
 
 /* Writes one context field and a line feed. */
@@ -75,6 +92,9 @@ static int32_t run(char *command) {
         write_text(text);
     } else if (strcmp(command, "count") == 0) {
         snprintf(text, sizeof text, "%d", invocations);
+        write_text(text);
+    } else if (strcmp(command, "hooks") == 0) {
+        snprintf(text, sizeof text, "%d %d", befores, afters);
         write_text(text);
     } else if (strcmp(command, "env") == 0) {
         const char *value = getenv(rest);

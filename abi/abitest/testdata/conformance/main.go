@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/lambent-host/lambent/abi/guest"
+	"github.com/lambent-host/lambent/abi/guest/snapstart"
 )
 
 // Custom.Type cannot be the name of a Go type, so errors are reported on the
@@ -39,15 +41,33 @@ func handle(ctx context.Context, event []byte) ([]byte, error) {
 	case "fail":
 		errorType, message, _ := strings.Cut(rest, " ")
 		return nil, inv.Fail(errorType, message)
+	case "hooks":
+		return fmt.Appendf(nil, "%d %d", hooks["before"], hooks["after"]), nil
 	case "panic":
 		panic(rest)
 	}
 	return nil, fmt.Errorf("no such command: %s", command)
 }
 
-var invocations int
+var (
+	invocations int
+	hooks       = map[string]int{}
+)
+
+// hook counts its runs, and fails if it is the one that is asked to.
+func hook(name string) func() error {
+	return func() error {
+		hooks[name]++
+		if os.Getenv("FAIL_HOOK") == name {
+			return errors.New("asked to fail")
+		}
+		return nil
+	}
+}
 
 func main() {
+	snapstart.BeforeSnapshot(hook("before"))
+	snapstart.AfterRestore(hook("after"))
 	if os.Getenv("FAIL_INIT") != "" {
 		_ = guest.InitFail([]byte(`{"errorType":"InitFailure","errorMessage":"asked to fail"}`))
 		os.Exit(1)
