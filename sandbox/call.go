@@ -30,6 +30,7 @@ type call struct {
 	deadline time.Time
 	bounded  bool
 
+	instance *Instance
 	inv      *Invocation // nil during init
 	limit    int         // of the response, in bytes
 	response []byte
@@ -38,8 +39,8 @@ type call struct {
 	refused  bool // growing the memory was refused
 }
 
-func newCall(ctx context.Context, inv *Invocation, limit int) *call {
-	c := &call{parent: ctx, done: ctx.Done(), inv: inv, limit: limit}
+func (i *Instance) newCall(ctx context.Context, inv *Invocation) *call {
+	c := &call{parent: ctx, done: ctx.Done(), instance: i, inv: inv, limit: i.limit}
 	c.deadline, c.bounded = ctx.Deadline()
 	return c
 }

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
 	"github.com/lambent-host/lambent/abi"
 	"github.com/lambent-host/lambent/sandbox/meter"
@@ -29,21 +28,21 @@ func (w responseWriter) Write(p []byte) (int, error) {
 // runCommand instantiates the module anew and runs it to its end: the event on
 // standard input, the response on standard output.
 func (i *Instance) runCommand(c *call) (Result, error) {
-	cfg := i.config.WithStdin(bytes.NewReader(c.inv.Event)).WithStdout(responseWriter{c})
-	ctx := withMemory(c.parent)
-	mod, err := i.module.runtime.InstantiateModule(ctx, i.module.compiled, cfg)
-	if err != nil {
+	i.space = newSpace(i.module.maxMemory())
+	defer i.space.free()
+	s := &seat{module: i.module, sitter: i}
+	if err := s.instantiate(c.parent, s.moduleConfig().WithStdin(bytes.NewReader(c.inv.Event)).WithStdout(responseWriter{c})); err != nil {
 		i.state = stateFaulted
-		return Result{}, c.fault(fmt.Errorf("instantiating the module: %w", err))
+		return Result{}, c.fault(err)
 	}
-	defer func() { _ = mod.Close(ctx) }()
+	defer func() { _ = s.close(c.parent) }()
 	var fault *Fault
 	for _, name := range []string{meter.ExportStart, abi.ExportStart} {
-		f := mod.ExportedFunction(name)
+		f := s.mod.ExportedFunction(name)
 		if f == nil {
 			continue
 		}
-		if fault = i.run(c, mod, f, nil); fault != nil {
+		if fault = i.run(c, s, f, nil); fault != nil {
 			break
 		}
 	}

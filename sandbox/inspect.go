@@ -76,10 +76,12 @@ func checkImports(d meter.Description) error {
 
 // signatures are the exports that mean something to the host.
 var signatures = map[string]meter.Signature{
-	abi.ExportInvoke:     "(i32) -> i32",
-	abi.ExportInit:       "() -> i32",
-	abi.ExportInitialize: "() -> ()",
-	abi.ExportStart:      "() -> ()",
+	abi.ExportInvoke:         "(i32) -> i32",
+	abi.ExportInit:           "() -> i32",
+	abi.ExportBeforeSnapshot: "() -> i32",
+	abi.ExportAfterRestore:   "() -> i32",
+	abi.ExportInitialize:     "() -> ()",
+	abi.ExportStart:          "() -> ()",
 }
 
 func kindOf(d meter.Description) (abi.Kind, error) {
@@ -137,5 +139,6 @@ func signatureOf(def api.FunctionDefinition) meter.Signature {
 func wasiBuilder(rt wazero.Runtime) wazero.HostModuleBuilder {
 	builder := rt.NewHostModuleBuilder(wasi_snapshot_preview1.ModuleName)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(builder)
+	exportStrings(builder)
 	return builder
 }

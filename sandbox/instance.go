@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/lambent-host/lambent/abi"
@@ -18,7 +17,8 @@ import (
 
 // InstanceConfig is what one instance gets from outside.
 type InstanceConfig struct {
-	// Env is the environment, each "KEY=value".
+	// Env is the environment, each "KEY=value". A restored guest has the one of
+	// the guest that was captured in its memory, if its runtime has read it.
 	Env []string
 	// Args are the arguments, the program's name first; empty: a name alone.
 	Args []string
@@ -70,16 +70,21 @@ type FunctionError struct {
 // meanwhile gets ErrBusy.
 type Instance struct {
 	module *Module
-	config wazero.ModuleConfig // of a command, completed for each run
 	limit  int
-	tmp    io.Closer
+	files  surroundings
+	clock  clock
 
-	busy   atomic.Bool
-	peak   atomic.Uint64
-	state  state
-	mod    api.Module // of a reactor
-	invoke api.Function
-	call   *call // the running one
+	busy  atomic.Bool
+	peak  atomic.Uint64
+	state state
+	call  *call     // the running one
+	from  *Snapshot // what Reset goes back to; nil: nothing
+
+	// What a reactor is between calls.
+	space   *space
+	size    uint64   // of the memory, in bytes
+	globals []uint64 // where it has no seat; changed under seats.mu
+	seat    *seat    // likewise
 }
 
 type state uint8
@@ -94,21 +99,58 @@ const (
 // Instantiate makes an instance. No guest code runs before Init. The caller
 // closes the instance.
 func (m *Module) Instantiate(ctx context.Context, cfg InstanceConfig) (*Instance, error) {
-	i := &Instance{module: m, limit: cfg.MaxResponseBytes}
+	i, err := m.newInstance(cfg)
+	if err != nil || m.kind == abi.KindCommand {
+		return i, err
+	}
+	blank, err := m.blank(ctx)
+	switch {
+	case err != nil:
+	case blank != nil:
+		err = i.become(blank)
+	default: // it cannot be copied: a seat for life
+		var s *seat
+		if s, err = m.newSeat(ctx); err == nil {
+			s.keep(i)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, i.files.close())
+	}
+	i.observe(i.size)
+	return i, nil
+}
+
+func (m *Module) newInstance(cfg InstanceConfig) (*Instance, error) {
+	i := &Instance{module: m, limit: cfg.MaxResponseBytes, clock: newClock()}
 	if i.limit <= 0 {
 		i.limit = abi.MaxResponseBytes
 	}
-	var err error
-	if i.config, err = i.moduleConfig(cfg); err != nil {
+	return i, i.surround(cfg)
+}
+
+// sit takes a seat for a call; release gives it back.
+func (i *Instance) sit(ctx context.Context) (*seat, error) {
+	if s := i.module.seats.claim(i); s != nil {
+		return s, nil
+	}
+	s, err := i.module.newSeat(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if m.kind == abi.KindReactor {
-		if i.mod, err = m.runtime.InstantiateModule(withMemory(ctx), m.compiled, i.config); err != nil {
-			return nil, errors.Join(fmt.Errorf("instantiating the module: %s", firstLine(err)), i.closeTmp())
-		}
-		i.observe(i.mod)
+	i.module.seats.take(i, s)
+	return s, nil
+}
+
+// release gives the seat back after a call, and drops it after a fault.
+func (i *Instance) release(ctx context.Context, s *seat) {
+	surplus := i.module.seats.release
+	if i.state == stateFaulted {
+		surplus = func(*seat) *seat { return i.module.seats.leave(i, true) }
 	}
-	return i, nil
+	if s = surplus(s); s != nil {
+		_ = s.close(ctx) // nobody is left to whom it matters
+	}
 }
 
 // enter begins a call; the function returned ends it.
@@ -144,36 +186,46 @@ func (i *Instance) Init(ctx context.Context) error {
 	if i.module.kind == abi.KindCommand {
 		return nil
 	}
-	c := newCall(ctx, nil, i.limit)
-	for _, name := range []string{meter.ExportStart, abi.ExportInitialize, abi.ExportInit} {
-		f := i.mod.ExportedFunction(name)
+	return i.prepare(ctx, meter.ExportStart, abi.ExportInitialize, abi.ExportInit)
+}
+
+// prepare runs those of the guest's exports that there are, of which the last may
+// return a code that is not zero: the guest is not ready then.
+func (i *Instance) prepare(ctx context.Context, exports ...string) error {
+	s, err := i.sit(ctx)
+	if err != nil {
+		return err
+	}
+	defer i.release(ctx, s)
+	c := i.newCall(ctx, nil)
+	for n, name := range exports {
+		f := s.mod.ExportedFunction(name)
 		if f == nil {
 			continue
 		}
 		var stack [1]uint64
-		if fault := i.run(c, i.mod, f, stack[:]); fault != nil {
+		if fault := i.run(c, s, f, stack[:]); fault != nil {
 			fault.Report = c.failure
 			return fault
 		}
-		if c.failure != nil || (name == abi.ExportInit && uint32(stack[0]) != 0) {
+		if c.failure != nil || (n == len(exports)-1 && uint32(stack[0]) != 0) {
 			i.state = stateFaulted
-			return initFault(c.failure, uint32(stack[0]))
+			return initFault(name, c.failure, uint32(stack[0]))
 		}
 	}
-	i.invoke = i.mod.ExportedFunction(abi.ExportInvoke)
 	return nil
 }
 
-func initFault(report *FunctionError, code uint32) *Fault {
-	f := &Fault{Kind: FaultInit, Report: report, Message: fmt.Sprintf("%s returned %d", abi.ExportInit, int32(code))}
+func initFault(export string, report *FunctionError, code uint32) *Fault {
+	f := &Fault{Kind: FaultInit, Report: report, Message: fmt.Sprintf("%s returned %d", export, int32(code))}
 	if report != nil {
 		f.Message = "the function reported that its init failed"
 	}
 	return f
 }
 
-// run calls one function of the guest.
-func (i *Instance) run(c *call, mod api.Module, f api.Function, stack []uint64) *Fault {
+// run calls one function of the guest on its seat.
+func (i *Instance) run(c *call, s *seat, f api.Function, stack []uint64) *Fault {
 	var err error
 	if cause := c.over(); cause != nil {
 		err = &interruption{cause} // there may be fuel left from the call before
@@ -181,13 +233,13 @@ func (i *Instance) run(c *call, mod api.Module, f api.Function, stack []uint64) 
 		i.call = c
 		err = f.CallWithStack(c, stack)
 		i.call = nil
-		i.observe(mod)
+		i.size = s.memorySize()
+		i.observe(i.size)
 	}
 	if err == nil {
 		return nil
 	}
 	i.state = stateFaulted
-	i.invoke = nil // a stack that overflowed stays as large as it became
 	return c.fault(err)
 }
 
@@ -201,12 +253,17 @@ func (i *Instance) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 		return Result{}, err
 	}
 	defer leave()
-	c := newCall(ctx, &inv, i.limit)
+	c := i.newCall(ctx, &inv)
 	if i.module.kind == abi.KindCommand {
 		return i.runCommand(c)
 	}
+	s, err := i.sit(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	defer i.release(ctx, s)
 	stack := [1]uint64{uint64(len(inv.Event))}
-	fault := i.run(c, i.mod, i.invoke, stack[:])
+	fault := i.run(c, s, s.invoke, stack[:])
 	if fault == nil && uint32(stack[0]) != 0 && c.failure == nil {
 		c.failure = newFunctionError("Runtime.Unknown", fmt.Sprintf("%s returned %d", abi.ExportInvoke, int32(stack[0])))
 	}
@@ -231,12 +288,7 @@ func (i *Instance) result(c *call, fault *Fault) (Result, error) {
 }
 
 // observe notes how large the memory has become.
-func (i *Instance) observe(mod api.Module) {
-	if !i.module.hasMemory {
-		return
-	}
-	i.peak.Store(max(i.peak.Load(), uint64(mod.Memory().Size())))
-}
+func (i *Instance) observe(size uint64) { i.peak.Store(max(i.peak.Load(), size)) }
 
 // MemoryBytes is the most linear memory the guest has had. Safe at any time.
 func (i *Instance) MemoryBytes() uint64 { return i.peak.Load() }
@@ -252,17 +304,15 @@ func (i *Instance) Close(ctx context.Context) error {
 		return nil
 	}
 	i.state = stateClosed
-	i.invoke = nil
-	var err error
-	if i.mod != nil {
-		err = i.mod.Close(ctx)
+	var errs []error
+	if s := i.module.seats.leave(i, false); s != nil {
+		errs = append(errs, s.close(ctx))
 	}
-	return errors.Join(err, i.closeTmp())
-}
-
-func (i *Instance) closeTmp() error {
-	if i.tmp == nil {
-		return nil
+	if i.space != nil {
+		i.space.free()
 	}
-	return i.tmp.Close()
+	if i.from != nil {
+		errs = append(errs, i.from.image.release())
+	}
+	return errors.Join(append(errs, i.files.close())...)
 }

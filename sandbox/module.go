@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,6 +29,14 @@ const (
 	maxPages  = 1 << 16
 )
 
+// maxMemory is how large the memory of an instance may become, in bytes.
+func (m *Module) maxMemory() uint64 {
+	if !m.hasMemory {
+		return 0
+	}
+	return uint64(m.limits.pages()) * pageBytes
+}
+
 func (l Limits) pages() uint32 { return uint32(min(l.MemoryBytes/pageBytes, maxPages)) }
 
 // Module is a compiled module with its limits. Safe for concurrent use.
@@ -38,6 +47,10 @@ type Module struct {
 	hasMemory bool
 	runtime   wazero.Runtime
 	compiled  wazero.CompiledModule
+	digest    string // of the metered module, SHA-256, hex
+	resumes   bool   // it exports abi.ExportAfterRestore
+	seats     seats
+	fresh     fresh
 	closing   sync.Once
 	closeErr  error
 }
@@ -53,7 +66,9 @@ func (m *Module) Close(ctx context.Context) error {
 }
 
 func (m *Module) close(ctx context.Context) error {
-	m.closing.Do(func() { m.closeErr = errors.Join(m.compiled.Close(ctx), m.runtime.Close(ctx)) })
+	m.closing.Do(func() {
+		m.closeErr = errors.Join(m.seats.close(ctx), m.fresh.close(), m.compiled.Close(ctx), m.runtime.Close(ctx))
+	})
 	return m.closeErr
 }
 
@@ -83,6 +98,7 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte, limits Limits) (*Modu
 		return nil, asModuleError(err)
 	}
 	m := &Module{engine: e, kind: info.Kind, hasMemory: info.HasMemory, limits: limits}
+	m.digest = fmt.Sprintf("%x", sha256.Sum256(metered))
 	if err := m.compile(ctx, metered); err != nil {
 		return nil, err
 	}
@@ -115,6 +131,7 @@ func (m *Module) compile(ctx context.Context, metered []byte) (err error) {
 	if err != nil {
 		return &ModuleError{Reason: "module cannot be compiled: " + firstLine(err)}
 	}
+	_, m.resumes = m.compiled.ExportedFunctions()[abi.ExportAfterRestore]
 	return nil
 }
 

@@ -141,6 +141,12 @@ type openFiles struct {
 	n  int
 }
 
+func (o *openFiles) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.n
+}
+
 // countedFS refuses to open more than maxOpenFiles.
 type countedFS struct {
 	sysfs.FS

@@ -2,71 +2,125 @@ package sandbox
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	experimentalsys "github.com/tetratelabs/wazero/experimental/sys"
 	"github.com/tetratelabs/wazero/experimental/sysfs"
+	"github.com/tetratelabs/wazero/sys"
 )
 
 // defaultName is the program's name when no arguments are given: a runtime may
 // rely on there being one.
 const defaultName = "function"
 
-// moduleConfig translates what the instance gets from outside.
-func (i *Instance) moduleConfig(cfg InstanceConfig) (wazero.ModuleConfig, error) {
+// surroundings are what an instance sees of the world by way of WASI.
+type surroundings struct {
+	args, env      stringTable
+	stdout, stderr io.Writer
+	open           *openFiles
+	task, tmp      experimentalsys.FS
+	root           io.Closer // of tmp
+}
+
+func (i *Instance) surround(cfg InstanceConfig) error {
 	args := cfg.Args
 	if len(args) == 0 {
 		args = []string{defaultName}
 	}
-	c := wazero.NewModuleConfig().
-		WithName(""). // any number of instances in one runtime
-		WithStartFunctions().
-		WithArgs(args...).
-		WithSysWalltime().
-		WithSysNanotime().
-		WithNanosleep(func(ns int64) { i.call.sleep(time.Duration(ns)) }).
-		WithRandSource(randomSource{i})
-	if cfg.Stdout != nil {
-		c = c.WithStdout(cfg.Stdout)
-	}
-	if cfg.Stderr != nil {
-		c = c.WithStderr(cfg.Stderr)
-	}
 	for _, kv := range cfg.Env {
-		key, value, ok := strings.Cut(kv, "=")
+		key, _, ok := strings.Cut(kv, "=")
 		if !ok || key == "" || strings.ContainsRune(kv, 0) {
-			return nil, fmt.Errorf("environment variable %q is not of the form KEY=value", kv)
+			return fmt.Errorf("environment variable %q is not of the form KEY=value", kv)
 		}
-		c = c.WithEnv(key, value)
 	}
-	return i.mounts(c, cfg)
-}
-
-func (i *Instance) mounts(c wazero.ModuleConfig, cfg InstanceConfig) (wazero.ModuleConfig, error) {
-	mounts := wazero.NewFSConfig().(sysfs.FSConfig)
-	files := &openFiles{}
+	for _, arg := range args {
+		if strings.ContainsRune(arg, 0) {
+			return fmt.Errorf("argument %q has a zero byte", arg)
+		}
+	}
+	i.files = surroundings{
+		args: newStringTable(args), env: newStringTable(cfg.Env),
+		stdout: cfg.Stdout, stderr: cfg.Stderr,
+		open: &openFiles{}, task: noFolder{}, tmp: noFolder{},
+	}
 	if cfg.Task != nil {
 		read := &sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: cfg.Task}}
-		mounts = mounts.WithSysFSMount(&countedFS{FS: read, files: files}, "/var/task").(sysfs.FSConfig)
+		i.files.task = &countedFS{FS: read, files: i.files.open}
 	}
 	if cfg.TmpDir != "" {
 		root, err := os.OpenRoot(cfg.TmpDir)
 		if err != nil {
-			return nil, fmt.Errorf("opening the folder of /tmp: %w", err)
+			return fmt.Errorf("opening the folder of /tmp: %w", err)
 		}
-		i.tmp = root
-		mounts = mounts.WithSysFSMount(&countedFS{FS: newRootFS(root, cfg.TmpBytes, i.over), files: files}, "/tmp").(sysfs.FSConfig)
+		i.files.root = root
+		i.files.tmp = &countedFS{FS: newRootFS(root, cfg.TmpBytes, i.over), files: i.files.open}
 	}
-	return c.WithFSConfig(mounts.(wazero.FSConfig)), nil
+	return nil
+}
+
+func (f *surroundings) close() error {
+	if f.root == nil {
+		return nil
+	}
+	return f.root.Close()
 }
 
 // over tells whether the running call's time has ended.
 func (i *Instance) over() bool { return i.call.over() != nil }
 
+// moduleConfig is what wazero needs to know of a seat: everything leads to the
+// instance that sits there.
+func (s *seat) moduleConfig() wazero.ModuleConfig {
+	mounts := wazero.NewFSConfig().(sysfs.FSConfig).
+		WithSysFSMount(&seatFS{seat: s}, "/var/task").(sysfs.FSConfig).
+		WithSysFSMount(&seatFS{seat: s, tmp: true}, "/tmp")
+	return wazero.NewModuleConfig().
+		WithName(""). // any number of instances in one runtime
+		WithStartFunctions().
+		WithSysWalltime().
+		WithNanotime(func() int64 { return int64(s.sitter.clock.now()) }, sys.ClockResolution(1)).
+		WithNanosleep(func(ns int64) { s.sitter.call.sleep(time.Duration(ns)) }).
+		WithRandSource(randomSource{s}).
+		WithStdout(outputWriter{s, func(f *surroundings) io.Writer { return f.stdout }}).
+		WithStderr(outputWriter{s, func(f *surroundings) io.Writer { return f.stderr }}).
+		WithFSConfig(mounts)
+}
+
 // randomSource makes random bytes for the running call.
-type randomSource struct{ i *Instance }
+type randomSource struct{ s *seat }
 
 // Read returns at most randomStep bytes, and ends the guest at its deadline.
-func (r randomSource) Read(p []byte) (int, error) { return r.i.call.random(p) }
+func (r randomSource) Read(p []byte) (int, error) { return r.s.sitter.call.random(p) }
+
+// outputWriter writes to an instance's output.
+type outputWriter struct {
+	s  *seat
+	of func(*surroundings) io.Writer
+}
+
+// Write writes, or discards where the instance has no such output.
+func (w outputWriter) Write(p []byte) (int, error) {
+	to := w.of(&w.s.sitter.files)
+	if to == nil {
+		return len(p), nil
+	}
+	return to.Write(p)
+}
+
+// clock is the monotonic clock of one guest.
+type clock struct {
+	base time.Duration // at since
+	from time.Time
+}
+
+// processStart is where the clock of a new guest begins.
+var processStart = time.Now()
+
+func newClock() clock { return clock{from: processStart, base: 1} }
+
+// now never goes backwards.
+func (c clock) now() time.Duration { return c.base + time.Since(c.from) }

@@ -102,9 +102,10 @@ func tableSection(tables []tableType) []byte {
 }
 
 // globalSection copies the globals, whose initial values may name functions,
-// and adds the fuel. It starts at zero: the first charge asks the host.
+// and adds two. The fuel starts at zero: the first charge asks the host. Touched
+// starts at one where the exported globals are not all there is to keep.
 func (rw *rewriter) globalSection() ([]byte, error) {
-	out := appendU32(nil, rw.m.globals+1)
+	out := appendU32(nil, rw.m.globals+2)
 	r := &reader{b: rw.m.raw[secGlobal]}
 	r.u32()
 	var err error
@@ -114,7 +115,12 @@ func (rw *rewriter) globalSection() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return append(out, typeI64, 1, opI64Const, 0, opEnd), nil
+	out = append(out, typeI64, 1, opI64Const, 0, opEnd)
+	var touched byte
+	if !rw.m.kept() {
+		touched = 1
+	}
+	return append(out, typeI32, 1, opI32Const, touched, opEnd), nil
 }
 
 func (rw *rewriter) shift(index uint32) uint32 {
@@ -126,7 +132,8 @@ func (rw *rewriter) shift(index uint32) uint32 {
 
 func (rw *rewriter) exportSection() []byte {
 	m := rw.m
-	n := uint32(len(m.exports))
+	kept := m.keptGlobals()
+	n := uint32(len(m.exports) + 1 + len(kept))
 	if m.present[secStart] {
 		n++
 	}
@@ -139,6 +146,10 @@ func (rw *rewriter) exportSection() []byte {
 	}
 	if m.present[secStart] {
 		out = appendU32(append(appendName(out, ExportStart), kindFunc), rw.shift(m.start))
+	}
+	out = appendU32(append(appendName(out, ExportTouched), kindGlobal), rw.touched)
+	for i, g := range kept {
+		out = appendU32(append(appendName(out, ExportGlobal(i)), kindGlobal), g.index)
 	}
 	return out
 }

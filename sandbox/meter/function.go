@@ -34,6 +34,7 @@ const (
 	editSlot                    // nothing, until resolve finds that fuel moves here
 	editLoad                    // the local takes the fuel
 	editSpill                   // the global takes the fuel
+	editTouch                   // set the flag, then the instruction as it stands
 )
 
 // function is the state of one body while it is read.
@@ -120,6 +121,8 @@ func (f *function) instruction(op byte, at int) error {
 		f.returned(op, true)
 	case opUnreachable:
 		f.stale = paid
+	case opTableSet:
+		f.touches(at)
 	case opMemoryGrow:
 		f.leaves()
 		f.memoryZero()
@@ -207,14 +210,20 @@ func (f *function) misc(at int) error {
 	case miscTableInit, miscTableCopy:
 		f.r.u32()
 		f.r.u32()
+		f.touches(at)
 		f.edits = append(f.edits, edit{at, at, editBefore, f.rw.routine(routineSlots, 0)})
 	case miscTableGrow, miscTableFill:
 		f.r.u32()
+		f.touches(at)
 		f.edits = append(f.edits, edit{at, at, editBefore, f.rw.routine(routineSlots, 0)})
 	case miscDataDrop:
 		f.rw.namesData = true
 		f.r.u32()
-	case miscElemDrop, miscTableSize:
+		f.touches(at)
+	case miscElemDrop:
+		f.r.u32()
+		f.touches(at)
+	case miscTableSize:
 		f.r.u32()
 	default:
 		if f.r.err == nil {
@@ -262,6 +271,9 @@ func (f *function) emit(out []byte, b *body, spare uint32) []byte {
 		case editSpill:
 			out = appendU32(append(out, opLocalGet), spare)
 			out = appendU32(append(out, opGlobalSet), f.rw.fuel)
+		case editTouch:
+			out = append(out, opI32Const, 1)
+			out = appendU32(append(out, opGlobalSet), f.rw.touched)
 		case editCall:
 			out = appendU32(out, e.index)
 		case editRoutine, editBefore:

@@ -43,7 +43,8 @@
 // # What else changes
 //
 // A start function is not run by instantiation but exported as [ExportStart],
-// so that instantiating runs no guest code. Many small data segments become a few
+// so that instantiating runs no guest code. Mutable globals are exported, so that a
+// guest can be copied, and a flag tells when that would not be enough (kept.go). Many small data segments become a few
 // large ones where nothing can tell them apart (segments.go). Function names are
 // kept for stack traces; all other custom sections (DWARF, producers, local names)
 // are dropped.
@@ -111,6 +112,7 @@ func Rewrite(wasm []byte, opts Options) ([]byte, Report, error) {
 	rw := &rewriter{
 		m:            m,
 		fuel:         m.imported[kindGlobal] + m.globals,
+		touched:      m.imported[kindGlobal] + m.globals + 1,
 		yield:        m.imported[kindFunc],
 		refused:      m.imported[kindFunc] + 1,
 		firstRoutine: functions,
@@ -132,7 +134,7 @@ func Rewrite(wasm []byte, opts Options) ([]byte, Report, error) {
 // rewriter holds the indices of what is added, and the new code.
 type rewriter struct {
 	m              *module
-	fuel           uint32 // global
+	fuel, touched  uint32 // globals
 	yield, refused uint32 // functions
 	firstRoutine   uint32
 	routines       []routineKey

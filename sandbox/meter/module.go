@@ -39,6 +39,7 @@ var kindNames = [...]string{"function", "table", "memory", "global"}
 const (
 	typeI32 = 0x7f
 	typeI64 = 0x7e
+	typeF64 = 0x7c
 )
 
 var magic = []byte("\x00asm\x01\x00\x00\x00")
@@ -56,6 +57,7 @@ type module struct {
 	tables    []tableType
 	memory    *memoryType // imported or defined
 	globals   uint32      // defined ones
+	mutable   []global    // of those, the ones that can change
 	exports   []exportEntry
 	start     uint32
 	bodies    []body
@@ -70,6 +72,12 @@ type importEntry struct {
 	kind         byte
 	typ          uint32 // of a function
 	raw          []byte // as it stands in the section
+}
+
+// global is a mutable one: its index, imports included, and its type.
+type global struct {
+	index uint32
+	typ   byte
 }
 
 type exportEntry struct {

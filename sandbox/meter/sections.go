@@ -175,8 +175,10 @@ func (m *module) readGlobals(r *reader) error {
 		return err
 	}
 	m.globals = uint32(n)
-	for range n {
-		r.skip(2)
+	for i := range m.globals {
+		if typ, mutable := r.byte(), r.byte(); mutable != 0 {
+			m.mutable = append(m.mutable, global{m.imported[kindGlobal] + i, typ})
+		}
 		if err := skipConstExpr(r, "global"); err != nil {
 			return err
 		}
