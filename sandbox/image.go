@@ -19,8 +19,16 @@ type image struct {
 	file *os.File
 	size uint64 // of the linear memory, in bytes
 	kept int64  // bytes that are not holes
+	view []byte // mapped for reading; nil where it cannot be
 	uses atomic.Int64
+	// working is what the first invocation of a guest wrote to, once that is
+	// known: the next one's pages are made at once and not one by one.
+	working  atomic.Pointer[[]run]
+	learning atomic.Bool
 }
+
+// A run is pages that follow each other, as offsets in bytes.
+type run struct{ from, to uint64 }
 
 // imagePage is what is left out together if it is all zero: a page of the system.
 const imagePage = 4096
@@ -53,7 +61,7 @@ func imageOf(size uint64, write func(*imageWriter) error) (_ *image, err error) 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("image: %w", err), img.file.Close())
 	}
-	img.kept = w.kept
+	img.kept, img.view = w.kept, share(img)
 	img.uses.Store(1)
 	return img, nil
 }
@@ -109,5 +117,7 @@ func (img *image) release() error {
 	if img.uses.Add(-1) > 0 {
 		return nil
 	}
+	release(img.view)
+	img.view = nil
 	return img.file.Close()
 }

@@ -74,11 +74,12 @@ type Instance struct {
 	files  surroundings
 	clock  clock
 
-	busy  atomic.Bool
-	peak  atomic.Uint64
-	state state
-	call  *call     // the running one
-	from  *Snapshot // what Reset goes back to; nil: nothing
+	busy          atomic.Bool
+	peak          atomic.Uint64
+	state         state
+	call          *call     // the running one
+	from          *Snapshot // what Reset goes back to; nil: nothing
+	cold, watched *image    // see settle
 
 	// What a reactor is between calls.
 	space   *space
@@ -108,6 +109,7 @@ func (m *Module) Instantiate(ctx context.Context, cfg InstanceConfig) (*Instance
 	case err != nil:
 	case blank != nil:
 		err = i.become(blank)
+		i.cold = blank.image
 	default: // it cannot be copied: a seat for life
 		var s *seat
 		if s, err = m.newSeat(ctx); err == nil {
@@ -131,19 +133,21 @@ func (m *Module) newInstance(cfg InstanceConfig) (*Instance, error) {
 
 // sit takes a seat for a call; release gives it back.
 func (i *Instance) sit(ctx context.Context) (*seat, error) {
-	if s := i.module.seats.claim(i); s != nil {
-		return s, nil
+	s := i.module.seats.claim(i)
+	if s == nil {
+		var err error
+		if s, err = i.module.newSeat(ctx); err != nil {
+			return nil, err
+		}
+		i.module.seats.take(i, s)
 	}
-	s, err := i.module.newSeat(ctx)
-	if err != nil {
-		return nil, err
-	}
-	i.module.seats.take(i, s)
+	i.settle()
 	return s, nil
 }
 
 // release gives the seat back after a call, and drops it after a fault.
 func (i *Instance) release(ctx context.Context, s *seat) {
+	i.learn()
 	surplus := i.module.seats.release
 	if i.state == stateFaulted {
 		surplus = func(*seat) *seat { return i.module.seats.leave(i, true) }

@@ -147,10 +147,10 @@ func (s *seat) ties() string {
 	switch {
 	case s.touched.Get() != 0:
 		return "it has changed a table, dropped a segment, or has globals that are references or vectors"
-	case s.sitter != nil && s.sitter.files.open.count() > 0:
-		return "it has files open"
 	case s.listed:
 		return "it has listed a mounted folder by the descriptor it was started with"
+	case s.sitter != nil && s.sitter.files.open.count() > 0:
+		return "it has files open"
 	case !s.view.preopened():
 		return "it has closed a descriptor that it was started with"
 	}

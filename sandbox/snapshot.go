@@ -110,6 +110,7 @@ func (m *Module) Restore(ctx context.Context, s *Snapshot, cfg InstanceConfig) (
 	if err != nil {
 		return nil, errors.Join(err, i.Close(ctx))
 	}
+	i.cold = s.image
 	return i, nil
 }
 
@@ -147,6 +148,33 @@ func (i *Instance) become(s *Snapshot) error {
 	i.size, i.globals = s.image.size, slices.Clone(s.globals)
 	i.observe(i.size)
 	return nil
+}
+
+// settle is called before the first call into a guest that has become what an
+// image is: the first of all is watched for the pages it writes to, and the others
+// find those made. Not earlier: a guest that is never called shall not have them.
+func (i *Instance) settle() {
+	img := i.cold
+	if img == nil {
+		return
+	}
+	i.cold = nil
+	if runs := img.working.Load(); runs != nil {
+		i.space.populate(*runs)
+	} else if img.learning.CompareAndSwap(false, true) {
+		i.watched = img
+	}
+}
+
+// learn ends the watching.
+func (i *Instance) learn() {
+	if i.watched == nil {
+		return
+	}
+	if runs, ok := i.space.written(); ok {
+		i.watched.working.Store(&runs)
+	}
+	i.watched = nil
 }
 
 // resume makes a restored guest ready.

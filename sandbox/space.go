@@ -50,8 +50,6 @@ func (s *space) load(from *image) error {
 
 // free gives the memory back. Nobody may hold what bytes has returned.
 func (s *space) free() {
-	if s.mapped != nil {
-		release(s.mapped)
-	}
+	release(s.mapped)
 	*s = space{}
 }

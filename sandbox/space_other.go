@@ -10,6 +10,14 @@ const mapNoReserve = 0
 // discard is not what madvise does everywhere: the caller maps anew.
 func discard([]byte) bool { return false }
 
+// rewind does not know which pages were written.
+func (s *space) rewind(*image) bool { return false }
+
+// written cannot be known.
+func (s *space) written() ([]run, bool) { return nil, false }
+
+func (s *space) populate([]run) {}
+
 // newImageFile makes a file that has no name.
 func newImageFile() (*os.File, error) {
 	f, err := os.CreateTemp("", "lambent-image-")

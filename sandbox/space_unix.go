@@ -11,6 +11,18 @@ import (
 
 const readWrite = unix.PROT_READ | unix.PROT_WRITE
 
+// share maps an image for reading; nil if that cannot be.
+func share(img *image) []byte {
+	if img.size == 0 {
+		return nil
+	}
+	p, err := unix.MmapPtr(int(img.file.Fd()), 0, nil, uintptr(img.size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(p), img.size)
+}
+
 // reserve maps address space that is zero when read; nil when there is none.
 func reserve(size uint64) []byte {
 	p, err := unix.MmapPtr(-1, 0, nil, uintptr(max(size, 1)), readWrite, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
@@ -20,14 +32,18 @@ func reserve(size uint64) []byte {
 	return unsafe.Slice((*byte)(p), size)
 }
 
+// release unmaps; nil is nothing.
 func release(mapped []byte) {
+	if mapped == nil {
+		return
+	}
 	_ = unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(mapped)), uintptr(max(len(mapped), 1)))
 }
 
-// fill maps an image over the beginning, copy-on-write, and makes what was
-// handed out behind it zero.
+// fill makes the beginning an image's content, copy-on-write, and what was handed
+// out behind it zero.
 func (s *space) fill(from *image) error {
-	if from == s.image && s.top > 0 && discard(s.mapped[:s.top]) {
+	if from == s.image && s.top > 0 && (s.rewind(from) || discard(s.mapped[:s.top])) {
 		return nil
 	}
 	if s.top > from.size {
