@@ -14,7 +14,6 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/lambent-host/lambent/abi"
-	"github.com/lambent-host/lambent/sandbox/meter"
 )
 
 // Limits bound the instances of a module.
@@ -51,6 +50,7 @@ type Module struct {
 	resumes   bool   // it exports abi.ExportAfterRestore
 	seats     seats
 	fresh     fresh
+	code      *code
 	closing   sync.Once
 	closeErr  error
 }
@@ -67,72 +67,84 @@ func (m *Module) Close(ctx context.Context) error {
 
 func (m *Module) close(ctx context.Context) error {
 	m.closing.Do(func() {
-		m.closeErr = errors.Join(m.seats.close(ctx), m.fresh.close(), m.compiled.Close(ctx), m.runtime.Close(ctx))
+		m.closeErr = errors.Join(m.seats.close(ctx), m.fresh.close(), m.compiled.Close(ctx), m.runtime.Close(ctx), m.code.release(ctx))
 	})
 	return m.closeErr
 }
 
-// Compile checks, validates, meters and compiles a module. It takes seconds for
-// a module of ten megabytes that is not in the cache, and does not stop when ctx
-// ends. A module that is at fault is refused with a *ModuleError. The wasm bytes
-// are not kept.
+// Compile checks, validates, meters and compiles a module in this process, which
+// is for tests and measurements: a hostile module can use up the process's memory,
+// and a failing compiler end it. A host uses [Engine.Publish]. Compile takes
+// seconds for a module of ten megabytes that is not in the cache, and does not
+// stop when ctx ends. A module that is at fault is refused with a *ModuleError.
+// The wasm bytes are not kept.
 func (e *Engine) Compile(ctx context.Context, wasm []byte, limits Limits) (*Module, error) {
-	e.life.RLock()
-	defer e.life.RUnlock()
-	if e.closed {
-		return nil, fmt.Errorf("engine: %w", ErrClosed)
+	if e.folder != nil {
+		return e.publish(ctx, wasm, limits, PrepareHere)
 	}
-	info, err := Inspect(wasm)
+	leave, err := e.enter()
 	if err != nil {
 		return nil, err
 	}
-	if info.MinMemoryBytes > uint64(limits.pages())*pageBytes {
-		return nil, &ModuleError{Section: "memory", Reason: fmt.Sprintf(
-			"module needs %d bytes of memory from the start, the limit is %d", info.MinMemoryBytes, limits.MemoryBytes)}
-	}
-	if err := validate(ctx, wasm); err != nil {
+	defer leave()
+	p, metered, err := meterModule(ctx, wasm)
+	if err != nil {
 		return nil, err
 	}
-	metered, _, err := meter.Rewrite(wasm, meter.Options{})
-	if err != nil {
-		return nil, asModuleError(err)
+	if err := p.fits(limits); err != nil {
+		return nil, err
 	}
-	m := &Module{engine: e, kind: info.Kind, hasMemory: info.HasMemory, limits: limits}
+	return e.finish(ctx, p, metered, limits, e.memory.use())
+}
+
+// finish makes the module of code that is in the cache or is to be compiled. It
+// ends the use of the code when it fails.
+func (e *Engine) finish(ctx context.Context, p Prepared, metered []byte, limits Limits, c *code) (*Module, error) {
+	m := &Module{engine: e, kind: p.Kind, hasMemory: p.HasMemory, limits: limits, code: c}
 	m.digest = fmt.Sprintf("%x", sha256.Sum256(metered))
-	if err := m.compile(ctx, metered); err != nil {
-		return nil, err
+	var err error
+	if m.runtime, err = newRuntime(ctx, c.cache, limits.pages()); err != nil {
+		return nil, errors.Join(err, c.release(ctx))
 	}
+	if m.compiled, err = compileIn(c.compiling(ctx), m.runtime, metered); err != nil {
+		return nil, errors.Join(err, m.runtime.Close(ctx), c.release(ctx))
+	}
+	_, m.resumes = m.compiled.ExportedFunctions()[abi.ExportAfterRestore]
 	e.remember(m)
 	return m, nil
 }
 
-// compile makes the runtime with the host modules and the compiled guest.
-func (m *Module) compile(ctx context.Context, metered []byte) (err error) {
+// newRuntime makes a runtime with the host modules.
+func newRuntime(ctx context.Context, cache wazero.CompilationCache, pages uint32) (wazero.Runtime, error) {
 	cfg := wazero.NewRuntimeConfigCompiler().
-		WithCompilationCache(m.engine.cache).
+		WithCompilationCache(cache).
 		WithCoreFeatures(features).
 		WithDebugInfoEnabled(false).
-		WithMemoryLimitPages(m.limits.pages())
-	m.runtime = wazero.NewRuntimeWithConfig(ctx, cfg)
+		WithMemoryLimitPages(pages)
+	rt := wazero.NewRuntimeWithConfig(ctx, cfg)
+	for _, b := range []wazero.HostModuleBuilder{wasiBuilder(rt), abiBuilder(rt), meterBuilder(rt)} {
+		if _, err := b.Instantiate(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("instantiating a host module: %w", err), rt.Close(ctx))
+		}
+	}
+	return rt, nil
+}
+
+// compileIn compiles a guest.
+func compileIn(ctx context.Context, rt wazero.Runtime, metered []byte) (compiled wazero.CompiledModule, err error) {
 	defer func() {
-		if r := recover(); r != nil { // the compiler runs in this goroutine
+		if r := recover(); r != nil { // one worker compiles in this goroutine
 			err = &ModuleError{Reason: fmt.Sprintf("the compiler failed on this module: %v", r)}
 		}
-		if err != nil {
-			_ = m.runtime.Close(ctx)
-		}
 	}()
-	for _, b := range []wazero.HostModuleBuilder{wasiBuilder(m.runtime), abiBuilder(m.runtime), meterBuilder(m.runtime)} {
-		if _, err := b.Instantiate(ctx); err != nil {
-			return fmt.Errorf("instantiating a host module: %w", err)
-		}
+	compiled, err = rt.CompileModule(ctx, metered)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, errNotThere
+	case err != nil:
+		return nil, &ModuleError{Reason: "module cannot be compiled: " + firstLine(err)}
 	}
-	m.compiled, err = m.runtime.CompileModule(ctx, metered)
-	if err != nil {
-		return &ModuleError{Reason: "module cannot be compiled: " + firstLine(err)}
-	}
-	_, m.resumes = m.compiled.ExportedFunctions()[abi.ExportAfterRestore]
-	return nil
+	return compiled, nil
 }
 
 func firstLine(err error) string {

@@ -1,6 +1,12 @@
 // Package sandbox turns a WebAssembly module into limited, running instances:
-// an [Engine] compiles a [Module], a Module instantiates an [Instance], an
+// an [Engine] publishes and loads a [Module], a Module instantiates an [Instance], an
 // Instance is initialised once and then invoked, one call at a time.
+//
+// # Publishing
+//
+// A module is prepared once: checked against the caps, validated, metered and
+// compiled, by a child process (package publish). What comes of it is kept on disk,
+// sealed (cache.go), and that is all that [Engine.Publish] and [Engine.Cached] load.
 //
 // # Time
 //
@@ -15,8 +21,9 @@
 // # Memory
 //
 // The linear memory is mapped outside the Go heap and is bounded by
-// [Limits].MemoryBytes; tables are bounded by the rewriter. What a compilation
-// costs in time and memory is bounded by the caps of package meter alone.
+// [Limits].MemoryBytes; tables are bounded by the rewriter. What a
+// compilation costs in time and memory is bounded by the caps of package meter and
+// by the limits of the child process that compiles.
 //
 // # Reach
 //
@@ -33,6 +40,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +49,8 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/lambent-host/lambent/sandbox/internal/sealed"
 )
 
 // features are what a module may use.
@@ -48,34 +58,64 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experi
 
 // Config configures an [Engine].
 type Config struct {
-	// CacheDir is the folder for compiled modules; it is created if need be.
-	// Whoever can write to it can run native code in the host. Empty: compiled
-	// modules live in memory only.
+	// CacheDir is the folder for what has been prepared: metered modules and their
+	// machine code. It is created if need be, and engines may share one. Empty:
+	// compiled modules live in memory only, and nothing can be published.
 	CacheDir string
+	// CacheKey authenticates what is in CacheDir, so it is kept elsewhere: whoever
+	// knows it and can write to the folder can run native code in the host. Engines
+	// see the entries of their own key only. Nil: damage is detected, intent is not.
+	CacheKey []byte
+	// CacheBytes bounds CacheDir; beyond it, what has not been used for longest is
+	// removed. 0: 4 GiB.
+	CacheBytes int64
+	// Prepare is how [Engine.Publish] has a module prepared: in a child process by
+	// package publish, or in this one by [PrepareHere]. Nil: nothing can be
+	// published.
+	Prepare Preparer
+	// Damaged is told of each cache entry that was not as it was left, and has been
+	// removed. It is called by whoever loads and must not block. May be nil.
+	Damaged func(error)
 }
+
+// defaultCacheBytes holds a hundred Go functions.
+const defaultCacheBytes = 4 << 30
 
 // Engine compiles modules and shares their code. Safe for concurrent use.
 type Engine struct {
-	cache wazero.CompilationCache
+	cfg    Config
+	folder *sealed.Folder // nil: no CacheDir
+	memory *code          // of what is compiled without a folder
 
 	life    sync.RWMutex // read-locked while compiling, locked while closing
-	mu      sync.Mutex   // guards modules
+	mu      sync.Mutex   // guards modules and codes
 	modules map[*Module]struct{}
+	codes   map[string]*code // of what was loaded, by entry
 	closed  bool
 }
 
 // New returns an engine. It starts no goroutine.
 func New(_ context.Context, cfg Config) (*Engine, error) {
-	e := &Engine{modules: map[*Module]struct{}{}}
+	e := &Engine{cfg: cfg, modules: map[*Module]struct{}{}, codes: map[string]*code{}}
 	if cfg.CacheDir == "" {
-		e.cache = wazero.NewCompilationCache()
+		e.memory = newCode(e, "", wazero.NewCompilationCache())
 		return e, nil
 	}
 	var err error
-	if e.cache, err = wazero.NewCompilationCacheWithDir(cfg.CacheDir); err != nil {
+	if e.folder, err = sealed.Open(cfg.CacheDir, cfg.CacheKey, cmp.Or(cfg.CacheBytes, defaultCacheBytes)); err != nil {
 		return nil, fmt.Errorf("opening the compile cache: %w", err)
 	}
 	return e, nil
+}
+
+// enter begins what must not meet Close; the function returned ends it.
+func (e *Engine) enter() (leave func(), err error) {
+	e.life.RLock()
+	if e.closed {
+		e.life.RUnlock()
+		return nil, fmt.Errorf("engine: %w", ErrClosed)
+	}
+	return e.life.RUnlock, nil
 }
 
 // Close closes every module that is still open, and the engine, once no
@@ -96,7 +136,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	for m := range open {
 		errs = append(errs, m.close(ctx))
 	}
-	errs = append(errs, e.cache.Close(ctx))
+	if e.memory != nil {
+		errs = append(errs, e.memory.release(ctx))
+	}
 	return errors.Join(errs...)
 }
 

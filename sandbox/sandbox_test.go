@@ -25,7 +25,7 @@ func cacheDir(t testing.TB) string {
 	if err != nil {
 		return t.TempDir()
 	}
-	return filepath.Join(dir, "lambent-test", "wazero")
+	return filepath.Join(dir, "lambent-test", "prepared")
 }
 
 func newEngine(t testing.TB) *sandbox.Engine {

@@ -1,0 +1,4 @@
+package sandbox
+
+// EngineVersion is engineVersion.
+const EngineVersion = engineVersion
