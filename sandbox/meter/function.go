@@ -2,72 +2,62 @@ package meter
 
 import "fmt"
 
-// splitAbove is the static cost from which a region is divided at the next
-// place where control flow meets or parts. Dividing keeps what is charged close
-// to what is executed where a function has many branches of which few are
-// taken, as interpreters and Go's own code have.
-const splitAbove = 200
-
-// A charge is a place where fuel is taken. Each instruction belongs to the last
-// charge that dominates it, so that it is paid for before each time it runs.
-type charge struct {
-	cost  int64
-	check bool // also call the host when the fuel is used up
-	block int  // it stands in
-	calls int  // before it
-}
-
-// An edit replaces the code from one offset to another.
-type edit struct {
-	from, to int
-	kind     editKind
-	index    uint32 // of the charge, function or segment
-}
-
-type editKind uint8
-
-const (
-	editCharge  editKind = iota // insert the charge
-	editCall                    // call, return_call, ref.func: the shifted index
-	editRoutine                 // call a routine instead of the instruction
-	editBefore                  // call a routine, then the instruction as it stands
-	editSlot                    // nothing, until resolve finds that fuel moves here
-	editLoad                    // the local takes the fuel
-	editSpill                   // the global takes the fuel
-	editTouch                   // set the flag, then the instruction as it stands
-)
-
 // function is the state of one body while it is read.
 type function struct {
 	rw      *rewriter
 	r       reader
 	edits   []edit
 	charges []charge
-	open    []int // the charge that was current where each open block began
-	current int
 	tree    []block // the body itself first
 	inside  []int   // the open blocks in tree
-	exits   []exit
-	calls   int   // so far
-	stale   int64 // see returns.go
+	exits   []leave
+	labels  []uint32 // of the br_table that is read
+	moved   []uint32 // labels of all br_tables that change
+	loops   int      // the next in outlines.loops
+	known   knownLocal
+	now     tally
+	left    int64 // the most that returns leave unpaid, see tally.go
+	through int64 // the most that was done where there was no charge
+	self    uint32
+	itself  bool // it calls itself
 	// integers is how many integer locals there are.
 	integers uint32
 	maximum  uint32 // of blocks
 }
 
-// scan reads the instructions of a body and notes what to change.
-func (f *function) scan(b *body) error {
+// scan reads the instructions of a body and notes what to change. A function that
+// calls itself is read twice, if what it does without a charge is less than was
+// thought.
+func (f *function) scan(index int) error {
+	o := &f.rw.outlines.functions[index]
+	if err := f.scanOnce(index); err != nil {
+		return err
+	}
+	again := f.itself && f.through < o.through
+	o.through = max(f.through, 0)
+	if again {
+		return f.scanOnce(index)
+	}
+	return nil
+}
+
+func (f *function) scanOnce(index int) error {
+	b, o := &f.rw.m.bodies[index], &f.rw.outlines.functions[index]
 	f.r = reader{b: b.code}
-	f.edits, f.charges, f.open = f.edits[:0], f.charges[:0], f.open[:0]
+	f.edits, f.charges, f.moved = f.edits[:0], f.charges[:0], f.moved[:0]
 	f.tree, f.inside, f.exits = f.tree[:0], f.inside[:0], f.exits[:0]
 	f.maximum = f.rw.m.limits.LocalsTimesBlocks / max(b.locals, 1)
-	f.calls, f.stale = 0, paid
+	f.loops, f.left, f.through = o.loops, 0, never
+	f.known = knownLocal{end: -1}
+	f.self, f.itself = uint32(index), false
+	f.now = tally{0, never, 0, never}
+	if o.state == silent {
+		f.now = nowhere // who calls it pays
+	}
 	f.enter(opBlock, 0)
-	f.begin(true)
-	f.open = append(f.open, f.current)
-	for len(f.open) > 0 {
-		f.repay()
+	for len(f.inside) > 0 {
 		at := f.r.p
+		f.pause(at)
 		op := f.r.byte()
 		if err := f.instruction(op, at); err != nil {
 			return err
@@ -79,54 +69,38 @@ func (f *function) scan(b *body) error {
 	if f.r.left() != 0 {
 		return fmt.Errorf("%d bytes follow the last end", f.r.left())
 	}
+	f.settleReturns()
 	f.resolve()
 	return nil
 }
 
-// begin starts a new region here.
-func (f *function) begin(check bool) {
-	f.current = len(f.charges)
-	f.edits = append(f.edits, edit{from: f.r.p, to: f.r.p, kind: editCharge, index: uint32(f.current)})
-	f.charges = append(f.charges, charge{check: check, block: f.inside[len(f.inside)-1], calls: f.calls})
-	if check {
-		f.stale = paid
-	}
-}
-
-// divide starts a new region if the current one has become expensive. It may
-// be called wherever the next instruction is dominated by the current charge.
-func (f *function) divide() {
-	if f.charges[f.current].cost > splitAbove {
-		f.begin(false)
-	}
-}
-
 func (f *function) instruction(op byte, at int) error {
-	cost := costOf(op)
-	f.charges[f.current].cost += cost
-	if f.stale != paid {
-		f.stale += cost
-	}
+	f.now.add(costOf(op))
 	shape := immediates[op]
 	switch op {
 	case opCall, opReturnCall:
-		f.leaves()
-		f.returned(op, f.callee(at))
+		f.call(op, at)
 		return nil
 	case opRefFunc:
 		f.callee(at)
 		return nil
+	case opI32Const:
+		value := f.r.s32()
+		f.known.constant(value, f.r.p)
+		return nil
+	case opLocalSet:
+		local := f.r.u32()
+		f.known.set(local, at, f.r.p)
+		return nil
 	case opCallIndirect, opReturnCallIndirect:
-		f.leaves()
-		f.returned(op, true)
-	case opUnreachable:
-		f.stale = paid
+		f.calls(at)
+		f.called(op, at, silentCost)
 	case opTableSet:
 		f.touches(at)
 	case opMemoryGrow:
 		f.leaves()
 		f.memoryZero()
-		f.edits = append(f.edits, edit{at, f.r.p, editRoutine, f.rw.routine(routineGrow, 0)})
+		f.edits = append(f.edits, edit{from: at, to: f.r.p, kind: editRoutine, index: f.rw.routine(routineGrow, 0)})
 		return nil
 	}
 	if shape == immMisc {
@@ -145,45 +119,69 @@ func (f *function) instruction(op byte, at int) error {
 // control keeps the stack of open blocks.
 func (f *function) control(op byte, at int) error {
 	switch op {
+	case opUnreachable:
+		f.now = nowhere
 	case opBlock, opLoop, opIf:
-		if uint32(len(f.open)) >= f.rw.m.limits.Nesting {
+		if uint32(len(f.inside)) > f.rw.m.limits.Nesting {
 			return fmt.Errorf("blocks nest deeper than %d", f.rw.m.limits.Nesting)
 		}
 		if uint32(len(f.tree)) > f.maximum {
 			return fmt.Errorf("locals times blocks are more than %d", f.rw.m.limits.LocalsTimesBlocks)
 		}
 		f.enter(op, at)
-		f.open = append(f.open, f.current)
 		if op == opLoop {
-			f.begin(true)
-			f.tree[len(f.tree)-1].charge = f.current
-		} else if op == opIf {
-			f.divide()
+			f.loop(at)
 		}
 	case opElse:
-		f.current = f.open[len(f.open)-1]
 		f.elseArm()
-		f.divide()
 	case opEnd:
-		f.current = f.open[len(f.open)-1]
-		f.open = f.open[:len(f.open)-1]
-		f.meet()
-		f.exit(at)
-		if len(f.open) > 0 {
-			f.divide()
-		}
+		f.close(at)
 	}
 	return nil
 }
 
-// callee shifts a function index past the imports that were added.
-// It reports whether the function is one of the module's own.
-func (f *function) callee(at int) bool {
-	index := f.r.u32()
-	if index >= f.rw.m.imported[kindFunc] {
-		f.edits = append(f.edits, edit{at + 1, f.r.p, editCall, index + addedImports})
+// call is a call of a function by its index.
+func (f *function) call(op byte, at int) {
+	from := f.r.p
+	index, own := f.callee(from - 1)
+	edited := f.edits[len(f.edits)-1]
+	switch {
+	case !own && op == opCall:
+	case !own:
+		f.called(op, at, 0)
+	case op == opCall && f.rw.outlines.functions[index].state == silent:
+		f.now.add(f.rw.outlines.functions[index].cost)
+	default:
+		// What is paid before the call stands before its index.
+		f.edits = f.edits[:len(f.edits)-1]
+		f.calls(at)
+		f.itself = f.itself || index == f.self
+		f.called(op, at, f.rw.outlines.functions[index].through)
+		f.edits = append(f.edits, edited)
 	}
-	return index >= f.rw.m.imported[kindFunc]
+}
+
+// called notes what a call leaves to be paid; a tail call is a return as well.
+func (f *function) called(op byte, at int, cost int64) {
+	f.now.add(cost)
+	if op != opReturnCall && op != opReturnCallIndirect {
+		return
+	}
+	f.returns(at)
+	f.exit(op, at, len(f.inside)-1)
+	f.now = nowhere
+}
+
+// callee shifts a function index past the imports that were added.
+// It reports whether the function is one of the module's own, and its index among
+// those.
+func (f *function) callee(at int) (index uint32, own bool) {
+	index = f.r.u32()
+	if index < f.rw.m.imported[kindFunc] {
+		return index, false
+	}
+	f.edits = append(f.edits, edit{from: at + 1, to: f.r.p, kind: editCall, index: index + addedImports})
+	return index - f.rw.m.imported[kindFunc], true
 }
 
 // misc handles the 0xfc instructions. Those that work on a range are led
@@ -193,29 +191,40 @@ func (f *function) misc(at int) error {
 	if op >= miscMemoryInit && op != miscDataDrop && op != miscElemDrop && op != miscTableSize {
 		f.leaves()
 	}
+	instead := func(kind routineKind, arg uint32) {
+		f.edits = append(f.edits, edit{from: at, to: f.r.p, kind: editRoutine, index: f.rw.routine(kind, arg)})
+	}
+	before := func(kind routineKind) {
+		f.edits = append(f.edits, edit{from: at, to: at, kind: editBefore, index: f.rw.routine(kind, 0)})
+	}
 	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, 7: // saturating truncations
 	case miscMemoryFill:
 		f.memoryZero()
-		f.edits = append(f.edits, edit{at, f.r.p, editRoutine, f.rw.routine(routineFill, 0)})
+		instead(routineFill, 0)
 	case miscMemoryCopy:
 		f.memoryZero()
 		f.memoryZero()
-		f.edits = append(f.edits, edit{at, f.r.p, editRoutine, f.rw.routine(routineCopy, 0)})
+		instead(routineCopy, 0)
 	case miscMemoryInit:
 		segment := f.r.u32()
 		f.rw.namesData = true
 		f.memoryZero()
-		f.memoryInit(segment, at)
+		// The copying of a long segment is split; a short one is one step.
+		if int(segment) < len(f.rw.m.segments) && f.rw.m.segments[segment] > chunkBytes {
+			instead(routineInit, segment)
+		} else {
+			before(routineBytes)
+		}
 	case miscTableInit, miscTableCopy:
 		f.r.u32()
 		f.r.u32()
 		f.touches(at)
-		f.edits = append(f.edits, edit{at, at, editBefore, f.rw.routine(routineSlots, 0)})
+		before(routineSlots)
 	case miscTableGrow, miscTableFill:
 		f.r.u32()
 		f.touches(at)
-		f.edits = append(f.edits, edit{at, at, editBefore, f.rw.routine(routineSlots, 0)})
+		before(routineSlots)
 	case miscDataDrop:
 		f.rw.namesData = true
 		f.r.u32()
@@ -238,68 +247,4 @@ func (f *function) memoryZero() {
 	if f.r.byte() != 0 {
 		f.r.fail(errMemoryIndex)
 	}
-}
-
-// memoryInit splits the copying of a long segment; a short one is one step.
-func (f *function) memoryInit(segment uint32, at int) {
-	if int(segment) < len(f.rw.m.segments) && f.rw.m.segments[segment] > chunkBytes {
-		f.edits = append(f.edits, edit{at, f.r.p, editRoutine, f.rw.routine(routineInit, segment)})
-		return
-	}
-	f.edits = append(f.edits, edit{at, at, editBefore, f.rw.routine(routineBytes, 0)})
-}
-
-// emit writes the body with its edits. spare is the index of the i64 local that
-// the charges use.
-func (f *function) emit(out []byte, b *body, spare uint32) []byte {
-	pos := 0
-	for i := range f.edits {
-		e := &f.edits[i]
-		out = append(out, b.code[pos:e.from]...)
-		pos = e.to
-		switch e.kind {
-		case editCharge:
-			c := f.charges[e.index]
-			if f.tree[c.block].region {
-				out = f.rw.emitLocalCharge(out, c, spare)
-			} else {
-				out = f.rw.emitCharge(out, c, spare)
-			}
-		case editLoad:
-			out = appendU32(append(out, opGlobalGet), f.rw.fuel)
-			out = appendU32(append(out, opLocalSet), spare)
-		case editSpill:
-			out = appendU32(append(out, opLocalGet), spare)
-			out = appendU32(append(out, opGlobalSet), f.rw.fuel)
-		case editTouch:
-			out = append(out, opI32Const, 1)
-			out = appendU32(append(out, opGlobalSet), f.rw.touched)
-		case editCall:
-			out = appendU32(out, e.index)
-		case editRoutine, editBefore:
-			out = appendU32(append(out, opCall), e.index)
-		}
-	}
-	return append(out, b.code[pos:]...)
-}
-
-// emitCharge takes the cost from the fuel and, at a checking charge, asks the
-// host for more when none is left.
-func (rw *rewriter) emitCharge(out []byte, c charge, spare uint32) []byte {
-	if c.cost == 0 && !c.check {
-		return out
-	}
-	cost := max(c.cost, 1)
-	out = appendU32(append(out, opGlobalGet), rw.fuel)
-	out = append(appendS64(append(out, opI64Const), cost), opI64Sub)
-	if !c.check {
-		return appendU32(append(out, opGlobalSet), rw.fuel)
-	}
-	out = appendU32(append(out, opLocalTee), spare)
-	out = appendU32(append(out, opGlobalSet), rw.fuel)
-	out = appendU32(append(out, opLocalGet), spare)
-	out = append(out, opI64Const, 0, opI64LtS, opIf, blockEmpty)
-	out = appendU32(append(out, opCall), rw.yield)
-	out = appendU32(append(out, opGlobalSet), rw.fuel)
-	return append(out, opEnd)
 }

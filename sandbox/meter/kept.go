@@ -41,5 +41,5 @@ func (m *module) keptGlobals() []global {
 
 // touches notes that the instruction at an offset changes what is not kept.
 func (f *function) touches(at int) {
-	f.edits = append(f.edits, edit{at, at, editTouch, 0})
+	f.edits = append(f.edits, edit{from: at, to: at, kind: editTouch})
 }

@@ -4,34 +4,50 @@
 //
 // # What is counted
 //
-// A mutable i64 global holds the fuel that is left. Each function entry and
-// each loop header takes from it the static cost of the instructions that it
-// leads to, and when the result is negative calls the added import
-// lambent_meter.yield, which returns the fuel for the next quantum (or never
-// returns). Long stretches between two such places are divided: inside them
-// fuel is taken, without asking, where control flow meets or parts, so that
-// what is charged stays near what is executed.
+// A mutable i64 global holds the fuel that is left. A charge takes from it the
+// static cost of what has run since the last one; where it is also a check and the
+// result is negative, it calls the added import lambent_meter.yield, which returns
+// the fuel for the next quantum (or never returns).
 //
-// Loops without calls keep the fuel in a local, which the compiler keeps in a
-// register: it is loaded before the outermost block around them that has no call,
-// and stored where that block is left (regions.go). Between the two nobody else
-// reads the global: what does is a call, and what yield returns replaces it. After
-// a trap the global holds what it held before the block.
+// While a body is read, the most that can have run since the last charge, and since
+// the last check, is known for each instruction, over all paths that lead to it
+// (tally.go). So charges stand only where they must: on the way back to a loop's
+// header (loops.go), before the first call on each path through a function, where a
+// stretch without one becomes long, and where a function would leave too much to its
+// caller. A short function without loops that calls no other is paid for by who
+// calls it (outline.go); an early return costs nothing.
+//
+// Loops without such calls keep the fuel in a local, which the compiler keeps in a
+// register: it is loaded before them and stored where they are left (regions.go).
+// Between the two nobody else reads the global: what does is a call, and what yield
+// returns replaces it. After a trap the global holds what it held before.
 //
 // # Why no path runs longer
 //
-// Every instruction belongs to the last charge that dominates it, and is
-// executed at most once per passage of that charge, because a loop's body always
-// begins with a charge of its own. So the fuel taken is at least the cost of
-// what ran. In the local or in the global, there is one count of fuel, and the
-// checks stand at the same places.
+// Call a function loud if it is not one that its callers pay for. First, fuel covers
+// work. A charge takes the most that any path has run since the charge before it in
+// the same activation, or since its entry, with handed units for the caller on top:
+// no activation calls a loud function with more than that unpaid. A callee that
+// returns without a charge has run at most passing units (for a call through a
+// table: silentCost), which the caller adds to its own; what another leaves behind
+// its last charge, at most leaving units, was part of its first, which each
+// activation passes that charges at all. So what is taken is never less than what
+// ran, but for handed and leaving units for each call by the host.
 //
-// Between two checks a path crosses no loop header and no function entry. What is
-// left are pieces of bodies without a backward branch, joined by returns. A body is
-// at most [Limits.FunctionBytes] long. Behind a call that returned, a further check
-// is made once 64 units have run, so that coming back from a deep recursion is
-// checked too: what remains are 64 units for each frame, and frames are bounded by
-// the engine's stack (returns.go).
+// Second, checks are near. Look at a piece of a run without one. It goes around no
+// loop: each way round has a check, on the way back or at the header. It enters no
+// loud function from another that it has entered itself, because on each path from a
+// function's entry to such a call there is a check: this cuts every recursion,
+// through tables and tail calls too, as long as the host's functions do not call the
+// guest. So it is: the rest of the frame it begins in; returns to frames below, in
+// each of which it runs at most leaving units before that returns too; and in the
+// last of these, or in one more function that it enters from there, at most stretch
+// units, callees that their callers pay for and those that return without a charge
+// included, before there is a check. With F frames on the stack, which the engine
+// bounds, that is leaving x F + 2 x stretch and one instruction's cost.
+//
+// A quantum may be overdrawn by what one charge takes: at most stretch, handed and
+// leaving units and one instruction.
 //
 // Single instructions whose time depends on
 // their operands are led through routines added to the module: memory.fill,
@@ -47,13 +63,15 @@
 // guest can be copied, and a flag tells when that would not be enough (kept.go). Many small data segments become a few
 // large ones where nothing can tell them apart (segments.go). Function names are
 // kept for stack traces; all other custom sections (DWARF, producers, local names)
-// are dropped.
+// are dropped. A jump of Go's that goes back to a table only to be led ahead leads
+// ahead at once (jumps.go).
 //
 // The input must be valid: the caller validates it first, because an invalid
 // module (one that sets a global that does not exist) could become a valid one
 // by what is added. What this package does not recognise it refuses.
 //
-// Read next: function.go, where a body is read and charged; then package
+// Read next: function.go, where a body is read; tally.go and loops.go, where it is
+// charged; emit.go; then package
 // sandbox, which answers the imports.
 package meter
 
@@ -118,6 +136,7 @@ func Rewrite(wasm []byte, opts Options) ([]byte, Report, error) {
 		firstRoutine: functions,
 		routineIndex: map[routineKey]uint32{},
 	}
+	rw.outlineAll()
 	if err := rw.rewriteBodies(); err != nil {
 		return nil, Report{}, err
 	}
@@ -139,6 +158,7 @@ type rewriter struct {
 	firstRoutine   uint32
 	routines       []routineKey
 	routineIndex   map[routineKey]uint32
+	outlines       outlines
 	namesData      bool   // an instruction names a data segment
 	code           []byte // bodies with their sizes
 	report         Report
@@ -151,7 +171,7 @@ func (rw *rewriter) rewriteBodies() error {
 	for i := range rw.m.bodies {
 		b := &rw.m.bodies[i]
 		f.integers = countIntegers(rw.m.types[rw.m.functions[i]].params, b)
-		if err := f.scan(b); err != nil {
+		if err := f.scan(i); err != nil {
 			return refuse("code", "function %d: %s", i, err)
 		}
 		rw.report.Charges += len(f.charges)

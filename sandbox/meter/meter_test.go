@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/lambent-host/lambent/sandbox/internal/wasmtest"
 	"github.com/lambent-host/lambent/sandbox/meter"
@@ -148,7 +150,7 @@ func TestMeteredKernelsComputeTheSame(t *testing.T) {
 	for _, cfg := range []wazero.RuntimeConfig{wazero.NewRuntimeConfigInterpreter(), wazero.NewRuntimeConfigCompiler()} {
 		h := newHost(t, cfg)
 		plain, metered := h.mustInstantiate(wasm), h.mustInstantiate(rewrite(t, wasm))
-		for name := range cTurns {
+		for _, name := range kernelNames {
 			h.yields = 0
 			for n := range uint64(3) {
 				want, err := plain.ExportedFunction(name).Call(context.Background(), n)
@@ -162,6 +164,35 @@ func TestMeteredKernelsComputeTheSame(t *testing.T) {
 			if h.yields < 10 {
 				t.Errorf("%s: %d visits", name, h.yields)
 			}
+		}
+	}
+}
+
+// Go's code jumps by tables, which jumps.go reads.
+func TestMeteredGoComputesTheSame(t *testing.T) {
+	wasm, err := kernels()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t, wazero.NewRuntimeConfigCompiler())
+	h.quantum = 100_000
+	wasi_snapshot_preview1.MustInstantiate(t.Context(), h.rt)
+	var mods []api.Module
+	for _, wasm := range [][]byte{wasm, rewrite(t, wasm)} {
+		mod, err := h.rt.InstantiateWithConfig(t.Context(), wasm, wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mods = append(mods, mod)
+	}
+	for _, name := range kernelNames {
+		want, err := mods[0].ExportedFunction(name).Call(t.Context(), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.yields = 0
+		if got, err := mods[1].ExportedFunction(name).Call(t.Context(), 2); err != nil || !slices.Equal(got, want) || h.yields == 0 {
+			t.Errorf("%s: metered: %x, %v, %d visits; plain: %x", name, got, err, h.yields, want)
 		}
 	}
 }
@@ -356,7 +387,7 @@ func TestRewriteIsDeterministicAndLeavesItsInput(t *testing.T) {
 		if !slices.Equal(a, b) || !slices.Equal(in, kept) {
 			t.Errorf("%s: two runs differ, or the input was changed", p.name)
 		}
-		if report.Functions == 0 || report.Charges < report.Functions {
+		if report.Functions == 0 || report.Charges == 0 {
 			t.Errorf("%s: %+v", p.name, report)
 		}
 	}

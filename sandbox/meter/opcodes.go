@@ -37,6 +37,7 @@ const (
 	opI32LeU             = 0x4d
 	opI64LtS             = 0x53
 	opI64GtU             = 0x56
+	opI64GeS             = 0x59
 	opI32Add             = 0x6a
 	opI32Sub             = 0x6b
 	opI64Add             = 0x7c

@@ -1,5 +1,5 @@
-// Kernels for measuring what metering costs. Each export does its work n times
-// and returns a sum, so that nothing is left out.
+// Kernels for measuring what an engine and its metering cost. Each export does its
+// work n times and returns a sum, so that nothing is left out.
 typedef unsigned char u8;
 typedef unsigned u32;
 
@@ -153,4 +153,126 @@ EXPORT(sha256) int sha256(int n) {
 			h[i] += s[i];
 	}
 	return (int)h[0];
+}
+
+// The worst case: nothing but a loop that the compiler may not remove.
+EXPORT(loop) int loop(int n) {
+	for (n *= 1000; n > 0; n--)
+		__asm__ volatile("");
+	return n;
+}
+
+static int fibonacci(int n) { return n < 2 ? 1 : fibonacci(n - 1) + fibonacci(n - 2); }
+
+EXPORT(fib) int fib(int n) {
+	int sum = 0;
+	while (n-- > 0)
+		sum += fibonacci(20 + n % 2);
+	return sum;
+}
+
+// json reads a document into a tree of nodes and writes it again.
+enum { NODES = 1024, DOCUMENT = 4096 };
+struct node { char kind; int from, to, child, next; double number; };
+static struct node nodes[NODES];
+static u8 document[DOCUMENT], written[2 * DOCUMENT];
+static int used, at, out;
+
+static void put(const char *s) {
+	while (*s)
+		document[at++] = (u8)*s++;
+}
+
+static void space(void) {
+	while (document[at] == ' ' || document[at] == '\n')
+		at++;
+}
+
+static int quoted(void) {
+	int i = used++;
+	nodes[i] = (struct node){'s', ++at, 0, -1, -1, 0};
+	while (document[at] != '"')
+		at += document[at] == '\\' ? 2 : 1;
+	nodes[i].to = at++;
+	return i;
+}
+
+static int numeral(void) {
+	int i = used++;
+	double v = 0, scale = 1;
+	for (; document[at] >= '0' && document[at] <= '9'; at++)
+		v = v * 10 + (document[at] - '0');
+	if (document[at] == '.')
+		for (at++; document[at] >= '0' && document[at] <= '9'; at++)
+			v += (document[at] - '0') * (scale /= 10);
+	nodes[i] = (struct node){'n', 0, 0, -1, -1, v};
+	return i;
+}
+
+static int value(void) {
+	space();
+	u8 open = document[at];
+	if (open == '"')
+		return quoted();
+	if (open != '{' && open != '[')
+		return numeral();
+	int i = used++, *link = &nodes[i].child;
+	nodes[i] = (struct node){(char)open, 0, 0, -1, -1, 0};
+	for (at++, space(); document[at] != '}' && document[at] != ']'; space()) {
+		*link = value();
+		link = &nodes[*link].next;
+		space();
+		if (document[at] == ',' || document[at] == ':')
+			at++;
+	}
+	at++;
+	return i;
+}
+
+static void integer(u32 n) {
+	if (n > 9)
+		integer(n / 10);
+	written[out++] = (u8)('0' + n % 10);
+}
+
+static void write(int i) {
+	struct node *v = &nodes[i];
+	switch (v->kind) {
+	case 's':
+		written[out++] = '"';
+		for (int k = v->from; k < v->to; k++)
+			written[out++] = document[k];
+		written[out++] = '"';
+		return;
+	case 'n':
+		integer((u32)v->number);
+		return;
+	}
+	written[out++] = (u8)v->kind;
+	int field = 0;
+	for (int c = v->child; c >= 0; c = nodes[c].next, field++) {
+		if (field > 0)
+			written[out++] = v->kind == '{' && field % 2 ? ':' : ',';
+		write(c);
+	}
+	written[out++] = v->kind == '{' ? '}' : ']';
+}
+
+EXPORT(json) int json(int n) {
+	at = 0;
+	put("[");
+	for (int i = 0; i < 12; i++) {
+		put(i ? ", " : "");
+		put("{\"id\": 4711, \"name\": \"a longer name with an \\\"escape\\\" in it\", \"tags\": [\"one\", \"two\", \"three\"],\n");
+		put(" \"price\": 1234.5678, \"nested\": {\"deep\": {\"deeper\": [1, 2, 3, 40000000]}}}");
+	}
+	put("]");
+	int sum = 0;
+	while (n-- > 0) {
+		used = at = out = 0;
+		write(value());
+		for (int k = 0; k < out; k += 64)
+			sum += written[k];
+	}
+	return sum;
 }
