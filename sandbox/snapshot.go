@@ -24,6 +24,7 @@ type Snapshot struct {
 	image   *image
 	globals []uint64
 	digest  string        // of the metered module
+	key     []byte        // what Save authenticates with
 	clock   time.Duration // the guest's, when it was captured
 	taken   time.Time
 	closing sync.Once
@@ -74,7 +75,7 @@ func (s *seat) capture(clock time.Duration) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{image: img, globals: s.readGlobals(), digest: s.module.digest, clock: clock, taken: time.Now().Round(0)}, nil
+	return &Snapshot{image: img, globals: s.readGlobals(), digest: s.module.digest, key: s.module.engine.cfg.CacheKey, clock: clock, taken: time.Now().Round(0)}, nil
 }
 
 // Size is how many bytes of memory the snapshot takes: those pages that are not

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,8 +12,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"sync"
 )
 
 // CorruptError says why a file is not taken for a snapshot: it was torn, changed,
@@ -27,18 +26,8 @@ type CorruptError struct {
 // Error names the file and the reason.
 func (e *CorruptError) Error() string { return "snapshot " + e.Path + ": " + e.Reason }
 
-// engineVersion names what a snapshot was made with.
-var engineVersion = sync.OnceValue(func() string {
-	const module = "github.com/tetratelabs/wazero"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, d := range info.Deps {
-			if d.Path == module {
-				return d.Path + "@" + d.Version
-			}
-		}
-	}
-	return module
-})
+// madeWith names what a snapshot is made with beside the module.
+const madeWith = "wazero " + engineVersion
 
 // Save writes the snapshot to a file, whole or not at all: what was there before
 // stays until all of it is on disk. Pages that are zero take no room. Whoever can
@@ -75,14 +64,14 @@ func syncDir(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// write encodes the snapshot: a head, the pages it names, and the digest of both.
+// write encodes the snapshot: a head, the pages it names, and a MAC of both.
 func (s *Snapshot) write(to io.Writer) error {
-	h := snapshotHead{engine: engineVersion(), module: s.digest, size: s.image.size,
+	h := snapshotHead{engine: madeWith, module: s.digest, size: s.image.size,
 		clock: s.clock, taken: s.taken, globals: s.globals}
 	if err := s.image.pages(func(at int64, _ []byte) error { h.add(uint32(at / imagePage)); return nil }); err != nil {
 		return err
 	}
-	digest := sha256.New()
+	digest := hmac.New(sha256.New, s.key)
 	buffered := bufio.NewWriterSize(io.MultiWriter(to, digest), 1<<18)
 	if _, err := buffered.Write(h.encode()); err != nil {
 		return err
@@ -118,10 +107,10 @@ func (img *image) pages(f func(at int64, page []byte) error) error {
 
 // LoadSnapshot reads a snapshot of this module that [Snapshot.Save] has written.
 // What is restored is the copy that was read and checked; the file may change or
-// go afterwards. A file that is not what was written is a *CorruptError. The
-// digest in it finds damage, not malice: whoever can write to the folder can write
-// a snapshot, and choose what a guest has in its memory, but not leave the sandbox
-// with it.
+// go afterwards. A file that is not what was written, by an engine with the same
+// [Config].CacheKey, is a *CorruptError. Without a key damage is found and malice
+// is not: whoever can write to the folder can then choose what a guest has in its
+// memory, but not leave the sandbox with it.
 func (m *Module) LoadSnapshot(path string) (*Snapshot, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -140,7 +129,7 @@ func (m *Module) LoadSnapshot(path string) (*Snapshot, error) {
 }
 
 func (m *Module) readSnapshot(f io.Reader) (*Snapshot, error) {
-	r := &digestReader{r: bufio.NewReaderSize(f, 1<<18), digest: sha256.New()}
+	r := &digestReader{r: bufio.NewReaderSize(f, 1<<18), digest: hmac.New(sha256.New, m.engine.cfg.CacheKey)}
 	h, err := readHead(r)
 	if err != nil {
 		return nil, err
@@ -152,7 +141,7 @@ func (m *Module) readSnapshot(f io.Reader) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{image: img, globals: h.globals, digest: h.module, clock: h.clock, taken: h.taken}, nil
+	return &Snapshot{image: img, globals: h.globals, digest: h.module, key: m.engine.cfg.CacheKey, clock: h.clock, taken: h.taken}, nil
 }
 
 // fits tells whether a guest of this module can be what the head describes. What
@@ -161,7 +150,7 @@ func (m *Module) fits(h *snapshotHead) error {
 	switch {
 	case h.module != m.digest:
 		return &damaged{"it is of another module"}
-	case h.engine != engineVersion():
+	case h.engine != madeWith:
 		return &damaged{"it was made with " + h.engine}
 	}
 	blank, err := m.blank(context.Background())
@@ -224,7 +213,7 @@ func (d *digestReader) pages(h *snapshotHead, w *imageWriter) error {
 		return &damaged{"it goes on behind its end"}
 	case n < sha256.Size:
 		return tornOr(err)
-	case !bytes.Equal(stored[:n], d.digest.Sum(nil)):
+	case !hmac.Equal(stored[:n], d.digest.Sum(nil)):
 		return &damaged{"its digest is wrong"}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -125,4 +126,28 @@ func TestSavingLeavesNothingBehindWhenItFails(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// Whoever does not know the key cannot make a snapshot that is taken.
+func TestASnapshotOfAnotherKeyIsRefused(t *testing.T) {
+	wasm := counting().handler(count)
+	with := func(key string) *sandbox.Module {
+		e, err := sandbox.New(t.Context(), sandbox.Config{CacheKey: []byte(key)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close(context.Background()) })
+		m, err := e.Compile(t.Context(), wasm, sandbox.Limits{MemoryBytes: defaultMemory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	path := saved(t, capture(t, with("one")))
+	_, err := with("two").LoadSnapshot(path)
+	var corrupt *sandbox.CorruptError
+	if !errors.As(err, &corrupt) {
+		t.Errorf("another key: %v", err)
+	}
+	load(t, with("one"), path)
 }

@@ -18,8 +18,8 @@ import (
 //	globals u32 count, u64 each
 //	runs    u32 count, of first page u32 and pages u32 each, ascending
 //
-// Behind it stand the pages of the runs, 4 KiB each, and the SHA-256 of all that
-// is before it. There is one encoding of each snapshot.
+// Behind it stand the pages of the runs, 4 KiB each, and the HMAC-SHA-256 of all
+// that is before it. There is one encoding of each snapshot.
 const (
 	snapshotMagic   = "lambent\x01"
 	snapshotVersion = 1
