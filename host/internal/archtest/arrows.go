@@ -62,7 +62,8 @@ var Siblings = []Sibling{
 	{Package: "host/lambdaapi"},
 	{Package: "host/catalogue", Imports: []string{"host/store", "host/deployment"}},
 	{Package: "host/publish", Imports: []string{"host/catalogue", "host/deployment"}, Tests: []string{"host/store"}},
-	{Package: "host/environment", Imports: []string{"host/catalogue", "host/publish"}},
+	{Package: "host/snapshot"},
+	{Package: "host/environment", Imports: []string{"host/catalogue", "host/publish", "host/snapshot"}},
 	{Package: "host/invoke", Imports: []string{"host/environment", "host/admission", "host/catalogue"}},
 	{Package: "host/async", Imports: []string{"host/invoke", "host/store"}},
 	// admission and deployment for their error types: one function turns every
