@@ -6,6 +6,9 @@ import (
 	"net"
 	"regexp"
 	"time"
+
+	"github.com/lambent-host/lambent/host/catalogue"
+	"github.com/lambent-host/lambent/host/environment"
 )
 
 // Config is everything a host is told. The environment is part of it: only the
@@ -13,8 +16,8 @@ import (
 type Config struct {
 	// Listen is the address of the HTTP API, host:port; port 0 takes a free one.
 	Listen string
-	// DataDir is the folder of the catalogue, the code, the queue and the
-	// compiled modules. It is made if it is not there, and is used by one host at
+	// DataDir is the folder of the catalogue, the code, the queue, the compiled
+	// modules and the snapshots. It is made if it is not there, and is used by one host at
 	// a time.
 	DataDir string
 	// CompileCacheDir is the folder of compiled modules; "" means DataDir/compiled.
@@ -35,6 +38,13 @@ type Config struct {
 	// EnvironmentIdle is how long an execution environment stays warm without an
 	// invocation.
 	EnvironmentIdle time.Duration
+	// SnapStart says of which versions snapshots are made: "api", of those that ask
+	// for it; "all", of all; "off", of none.
+	SnapStart string
+	// SnapshotSpace is how much of the data folder's disk they may take, in MB.
+	SnapshotSpace int
+	// Isolation is that of functions which choose none: "environment" or "request".
+	Isolation string
 	// ShutdownTimeout bounds Shutdown when Run calls it.
 	ShutdownTimeout time.Duration
 	// RetryDelays are the waits before an asynchronous invocation that failed is
@@ -54,6 +64,9 @@ func DefaultConfig() Config {
 		AccountID:        "000000000000",
 		ConcurrencyLimit: 1000,
 		EnvironmentIdle:  5 * time.Minute,
+		SnapStart:        string(environment.SnapStartAPI),
+		SnapshotSpace:    10 << 10,
+		Isolation:        string(catalogue.IsolationEnvironment),
 		ShutdownTimeout:  30 * time.Second,
 		RetryDelays:      []time.Duration{time.Minute, 2 * time.Minute},
 		Version:          "devel",
@@ -86,6 +99,15 @@ func (c Config) Validate() error {
 	}
 	if c.EnvironmentIdle <= 0 {
 		fault("EnvironmentIdle: %v is not positive", c.EnvironmentIdle)
+	}
+	if !environment.SnapStart(c.SnapStart).Valid() {
+		fault("SnapStart: %q is not one of api, all, off", c.SnapStart)
+	}
+	if c.SnapshotSpace < 1 {
+		fault("SnapshotSpace: %d is below 1", c.SnapshotSpace)
+	}
+	if !catalogue.Isolation(c.Isolation).Valid() {
+		fault("Isolation: %q is not one of environment, request", c.Isolation)
 	}
 	if c.ShutdownTimeout <= 0 {
 		fault("ShutdownTimeout: %v is not positive", c.ShutdownTimeout)

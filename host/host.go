@@ -31,6 +31,7 @@ import (
 	"github.com/lambent-host/lambent/host/httpapi"
 	"github.com/lambent-host/lambent/host/invoke"
 	"github.com/lambent-host/lambent/host/publish"
+	"github.com/lambent-host/lambent/host/snapshot"
 	"github.com/lambent-host/lambent/host/store"
 	"github.com/lambent-host/lambent/sandbox"
 	"github.com/lambent-host/lambent/telemetry"
@@ -68,6 +69,7 @@ type Host struct {
 	bus       *telemetry.Bus
 	publisher *publish.Publisher
 	pool      *environment.Pool
+	snapshots *snapshot.Store // nil where none are made
 	queue     *async.Queue
 
 	serving  chan error // the server's last word
@@ -103,22 +105,31 @@ func (h *Host) open(ctx context.Context) error {
 		return err
 	}
 	functions, err := catalogue.Open(h.store, filepath.Join(cfg.DataDir, "code"), catalogue.Config{
-		Region: cfg.Region, AccountID: cfg.AccountID, Inspect: inspect,
+		Region: cfg.Region, AccountID: cfg.AccountID, Inspect: inspect, Changed: h.changed,
 	})
 	if err != nil {
+		return err
+	}
+	if err := h.openSnapshots(); err != nil {
 		return err
 	}
 	h.bus = telemetry.NewBus()
 	h.publisher = publish.New(publish.Config{
 		Engine: h.engine, Catalogue: functions, Idle: moduleIdle,
+		Capture: func(ctx context.Context, v catalogue.Version) (catalogue.SnapshotState, *catalogue.Failure) {
+			return h.pool.Capture(ctx, v)
+		},
 		Settled: func(v catalogue.Version) { h.retire(functions, v) },
 		Log:     h.log,
 	})
 	h.pool = environment.NewPool(environment.Config{
 		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, TmpRoot: h.tmp,
 		Idle: cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
+		SnapshotInitTimeout: environment.SnapshotInitTimeout, RestoreTimeout: environment.RestoreTimeout,
+		SnapStart: environment.SnapStart(cfg.SnapStart), Snapshots: h.snapshots, Isolation: catalogue.Isolation(cfg.Isolation),
 		Region: cfg.Region, AccountID: cfg.AccountID, NewID: newEnvironmentID, Log: h.log,
 	})
+	h.retainSnapshots(functions)
 	invoker := invoke.New(invoke.Config{
 		Resolver: functions, Admission: admission.New(cfg.ConcurrencyLimit), Environments: h.pool,
 		Tracer: h.traces.Tracer(), Dice: rand.Float64, Now: time.Now,
@@ -133,7 +144,8 @@ func (h *Host) open(ctx context.Context) error {
 		Handler: httpapi.New(httpapi.Config{
 			Catalogue: functions, Invoker: invoker, Async: h.queue,
 			Region: cfg.Region, AccountID: cfg.AccountID, ConcurrencyLimit: cfg.ConcurrencyLimit,
-			Log: h.log, Propagator: h.traces.Propagator(), Tracer: h.traces.Tracer(),
+			SnapStartOff: h.snapshots == nil,
+			Log:          h.log, Propagator: h.traces.Propagator(), Tracer: h.traces.Tracer(),
 		}),
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -253,6 +265,9 @@ func (h *Host) takeDown(ctx context.Context) error {
 	}
 	if h.publisher != nil { // no environment needs a module any more
 		note("publisher", h.publisher.Shutdown(ctx))
+	}
+	if h.snapshots != nil { // nor a snapshot
+		note("snapshots", h.snapshots.Close())
 	}
 	if h.engine != nil { // no module is left
 		note("sandbox", h.engine.Close(ctx))

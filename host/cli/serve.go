@@ -58,6 +58,9 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&cfg.AccountID, "account", cfg.AccountID, "account id in ARNs, twelve digits")
 	flags.IntVar(&cfg.ConcurrencyLimit, "concurrency", cfg.ConcurrencyLimit, "how many invocations may run at a time")
 	flags.DurationVar(&cfg.EnvironmentIdle, "idle", cfg.EnvironmentIdle, "how long an environment stays warm without an invocation")
+	flags.StringVar(&cfg.SnapStart, "snapstart", cfg.SnapStart, "of which versions snapshots are made: api (those that ask), all ($LATEST too), off")
+	flags.IntVar(&cfg.SnapshotSpace, "snapshot-space", cfg.SnapshotSpace, "MB of disk that snapshots may take")
+	flags.StringVar(&cfg.Isolation, "isolation", cfg.Isolation, "what an invocation finds of the one before, where LAMBENT_ISOLATION is not set: environment (its memory and /tmp), request (nothing)")
 	flags.DurationVar(&cfg.ShutdownTimeout, "shutdown-timeout", cfg.ShutdownTimeout, "how long the end may take")
 	flags.StringVar(&level, "log-level", level, "trace, debug, info, warn or error")
 	return cmd
@@ -66,7 +69,8 @@ func (a *app) serveCommand() *cobra.Command {
 // serveFlags are the flags of the fields that a configuration can have faults in.
 var serveFlags = map[string]string{
 	"Listen": "listen", "DataDir": "data", "Region": "region", "AccountID": "account",
-	"ConcurrencyLimit": "concurrency", "EnvironmentIdle": "idle", "ShutdownTimeout": "shutdown-timeout",
+	"ConcurrencyLimit": "concurrency", "EnvironmentIdle": "idle",
+	"SnapStart": "snapstart", "SnapshotSpace": "snapshot-space", "Isolation": "isolation", "ShutdownTimeout": "shutdown-timeout",
 }
 
 // isLoopback tells whether only this machine reaches an address.

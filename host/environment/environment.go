@@ -20,6 +20,7 @@ import (
 	"github.com/lambent-host/lambent/extensions"
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/publish"
+	"github.com/lambent-host/lambent/host/snapshot"
 	"github.com/lambent-host/lambent/sandbox"
 	"github.com/lambent-host/lambent/telemetry"
 )
@@ -29,6 +30,11 @@ import (
 const (
 	// InitTimeout bounds the init phase of an on-demand function.
 	InitTimeout = 10 * time.Second
+	// SnapshotInitTimeout bounds the init that a snapshot is taken of, or the
+	// function's own timeout does if that is longer.
+	SnapshotInitTimeout = 130 * time.Second
+	// RestoreTimeout bounds the restore phase.
+	RestoreTimeout = 10 * time.Second
 	// ShutdownBudget is what external extensions have to end themselves.
 	ShutdownBudget = 2 * time.Second
 )
@@ -44,6 +50,7 @@ const (
 // time: the pool hands it out and takes it back.
 type environment struct {
 	id      string // 32 hex digits
+	kind    telemetry.InitializationType
 	born    time.Time
 	version catalogue.Version
 	cfg     *Config
@@ -56,7 +63,12 @@ type environment struct {
 	output   *output
 	tmp      string
 
+	// snapshot is what the instance was restored from; nil: it ran its init.
+	snapshot  *snapshot.Lease
+	isolation catalogue.Isolation
+
 	initDuration time.Duration // of the init phase, told once in the first report
+	restored     restoreTimes  // of the restore phase, likewise
 	initFailure  *failure      // why the init phase failed; the first invocation tries again
 	idleSince    time.Time
 	invoked      bool
@@ -73,8 +85,8 @@ func (e *InternalError) Error() string { return "execution environment: " + e.ca
 func (e *InternalError) Unwrap() error { return e.cause }
 
 // newEnvironment makes the environment's own things: stream, output, /tmp. No
-// process runs and no guest code.
-func newEnvironment(cfg *Config, v catalogue.Version, module *publish.Lease) (*environment, error) {
+// process runs and no guest code. kind is how its runtime will come to be.
+func newEnvironment(cfg *Config, v catalogue.Version, module *publish.Lease, kind telemetry.InitializationType) (*environment, error) {
 	tmp, err := os.MkdirTemp(cfg.TmpRoot, "environment-")
 	if err != nil {
 		return nil, &InternalError{cause: err}
@@ -88,6 +100,7 @@ func newEnvironment(cfg *Config, v catalogue.Version, module *publish.Lease) (*e
 	})
 	return &environment{
 		id:      id,
+		kind:    kind,
 		born:    time.Now(),
 		version: v,
 		cfg:     cfg,
@@ -96,6 +109,8 @@ func newEnvironment(cfg *Config, v catalogue.Version, module *publish.Lease) (*e
 		stream:  stream,
 		output:  newOutput(stream, v.Logging.Format),
 		tmp:     tmp,
+
+		isolation: v.Isolation(cfg.Isolation),
 	}, nil
 }
 
@@ -108,6 +123,9 @@ func (e *environment) shutdown(ctx context.Context, reason string) {
 		errs = append(errs, e.set.Shutdown(ctx, reason, ShutdownBudget))
 	}
 	e.stream.Close()
+	if e.snapshot != nil {
+		e.snapshot.Release()
+	}
 	e.module.Release()
 	errs = append(errs, os.RemoveAll(e.tmp))
 	if err := errors.Join(errs...); err != nil {

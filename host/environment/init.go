@@ -18,28 +18,37 @@ func (e *environment) initialize(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.InitTimeout)
 	defer cancel()
 	began := time.Now()
+	e.initStart(began)
+	err := e.startAll(ctx)
+	e.initDuration = time.Since(began)
+	if err != nil {
+		return err
+	}
+	e.initReport()
+	return nil
+}
+
+func (e *environment) initStart(began time.Time) {
 	e.stream.PublishAt(began, telemetry.TypeInitStart, telemetry.InitStart{
-		InitializationType: telemetry.OnDemand,
+		InitializationType: e.kind,
 		Phase:              telemetry.PhaseInit,
 		FunctionName:       e.version.FunctionName,
 		FunctionVersion:    e.version.Version,
 		InstanceID:         e.id,
 		InstanceMaxMemory:  int64(e.version.MemorySize) << 20,
 	})
-	err := e.startAll(ctx)
-	e.initDuration = time.Since(began)
-	if err != nil {
-		return err
-	}
+}
+
+// initReport ends the init phase in telemetry.
+func (e *environment) initReport() {
 	e.stream.Publish(telemetry.TypeInitReport, telemetry.InitReport{
-		InitializationType: telemetry.OnDemand,
+		InitializationType: e.kind,
 		Phase:              telemetry.PhaseInit,
 		Status:             e.initFailure.status(),
 		ErrorType:          e.initFailure.errorType(),
 		Metrics:            telemetry.InitMetrics{DurationMs: telemetry.Milliseconds(e.initDuration)},
 	})
 	e.stream.Seal()
-	return nil
 }
 
 func (e *environment) startAll(ctx context.Context) error {
@@ -90,19 +99,7 @@ func (e *environment) startExtensions(ctx context.Context) error {
 // startRuntime instantiates the module and runs its init under the deadline of
 // ctx; phase is init, or invoke when an invocation repeats a failed init.
 func (e *environment) startRuntime(ctx context.Context, phase telemetry.Phase) error {
-	instance, err := e.module.Module.Instantiate(ctx, sandbox.InstanceConfig{
-		Env:    e.variables(),
-		Args:   []string{e.version.Handler},
-		Stdout: e.output.stdout,
-		Stderr: e.output.stderr,
-		Task:   e.module.Files,
-		TmpDir: e.tmp, TmpBytes: int64(e.version.EphemeralStorage) << 20,
-	})
-	if err == nil {
-		e.instance = instance
-		err = instance.Init(ctx)
-		e.output.flush()
-	}
+	err := e.initRuntime(ctx)
 	e.initFailure = nil
 	if err != nil {
 		if e.initFailure = e.faultFailure(err, e.cfg.InitTimeout); e.initFailure == nil {
@@ -110,11 +107,38 @@ func (e *environment) startRuntime(ctx context.Context, phase telemetry.Phase) e
 		}
 		e.dropInstance(ctx)
 	}
+	e.initRuntimeDone(phase)
+	return nil
+}
+
+func (e *environment) initRuntimeDone(phase telemetry.Phase) {
 	e.stream.Publish(telemetry.TypeInitRuntimeDone, telemetry.InitRuntimeDone{
-		InitializationType: telemetry.OnDemand,
+		InitializationType: e.kind,
 		Phase:              phase,
 		Status:             e.initFailure.status(),
 		ErrorType:          e.initFailure.errorType(),
 	})
-	return nil
+}
+
+// initRuntime instantiates the module and runs its init.
+func (e *environment) initRuntime(ctx context.Context) error {
+	instance, err := e.module.Module.Instantiate(ctx, e.instanceConfig())
+	if err != nil {
+		return err
+	}
+	e.instance = instance
+	defer e.output.flush()
+	return instance.Init(ctx)
+}
+
+// instanceConfig is what an instance of this environment gets, and is restored with.
+func (e *environment) instanceConfig() sandbox.InstanceConfig {
+	return sandbox.InstanceConfig{
+		Env:    e.variables(),
+		Args:   e.arguments(),
+		Stdout: e.output.stdout,
+		Stderr: e.output.stderr,
+		Task:   e.module.Files,
+		TmpDir: e.tmp, TmpBytes: int64(e.version.EphemeralStorage) << 20,
+	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/publish"
+	"github.com/lambent-host/lambent/host/snapshot"
+	"github.com/lambent-host/lambent/sandbox"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
@@ -30,8 +32,16 @@ type Config struct {
 	Idle time.Duration
 	// InitTimeout bounds the init phase; [InitTimeout] unless a test needs less.
 	InitTimeout time.Duration
-	Region      string
-	AccountID   string
+	// SnapshotInitTimeout and RestoreTimeout are those of the package, likewise.
+	SnapshotInitTimeout, RestoreTimeout time.Duration
+	// SnapStart says of which versions snapshots are made, Snapshots keeps them; it
+	// may be nil where SnapStart is [SnapStartOff].
+	SnapStart SnapStart
+	Snapshots *snapshot.Store
+	// Isolation is that of functions which choose none.
+	Isolation catalogue.Isolation
+	Region    string
+	AccountID string
 	// NewID returns the id of a new environment.
 	NewID func() string
 	Log   zerolog.Logger
@@ -48,6 +58,7 @@ type Pool struct {
 	mu     sync.Mutex
 	closed bool
 	warm   map[string][]*environment // by versionKey; the last one is the warmest
+	told   map[string]string         // by qualified ARN: the versionKey of which tellOfInits has told
 
 	leased sync.WaitGroup // environments handed out
 	ending sync.WaitGroup // environments being shut down
@@ -58,7 +69,7 @@ type Pool struct {
 // NewPool returns a running Pool. It owns one goroutine, which ends idle
 // environments, until Shutdown.
 func NewPool(cfg Config) *Pool {
-	p := &Pool{cfg: cfg, warm: map[string][]*environment{}, stop: make(chan struct{}), swept: make(chan struct{})}
+	p := &Pool{cfg: cfg, warm: map[string][]*environment{}, told: map[string]string{}, stop: make(chan struct{}), swept: make(chan struct{})}
 	go p.sweep()
 	return p
 }
@@ -78,10 +89,14 @@ type Lease struct {
 // Cold tells that the environment was made for this lease.
 func (l *Lease) Cold() bool { return l.cold }
 
-// Acquire hands out a warm environment of v, or makes one: the init phase, at
-// most InitTimeout. An init that fails by the function's or an extension's own
+// Restored tells that the environment was restored from a snapshot.
+func (l *Lease) Restored() bool { return l.env.snapshot != nil }
+
+// Acquire hands out a warm environment of v, or makes one: the restore phase, at
+// most RestoreTimeout, if there is a snapshot, or else the init phase, at most
+// InitTimeout. An init that fails by the function's or an extension's own
 // fault still yields a lease, whose Invoke tells the caller. Errors:
-// [ErrClosed], *InternalError, and those of Modules.
+// [ErrClosed], *RestoreError, *InternalError, and those of Modules.
 func (p *Pool) Acquire(ctx context.Context, v catalogue.Version) (*Lease, error) {
 	env, err := p.takeWarm(v)
 	if err != nil {
@@ -121,16 +136,46 @@ func (p *Pool) make(ctx context.Context, v catalogue.Version) (*environment, err
 	if err != nil {
 		return nil, err
 	}
-	env, err := newEnvironment(&p.cfg, v, module)
+	kind, from := telemetry.OnDemand, p.findSnapshot(ctx, v)
+	if from != nil {
+		kind = telemetry.SnapStart
+	}
+	env, err := newEnvironment(&p.cfg, v, module, kind)
 	if err != nil {
+		if from != nil {
+			from.Release()
+		}
 		module.Release()
 		return nil, err
 	}
-	if err := env.initialize(ctx); err != nil {
+	if from != nil {
+		err = env.restore(ctx, from)
+	} else {
+		err = env.initialize(ctx)
+	}
+	if err != nil {
 		env.shutdown(ctx, reasonFailure)
 		return nil, err
 	}
 	return env, nil
+}
+
+// findSnapshot returns what an environment of v is restored from, which is made
+// anew where it was lost; nil for an environment that runs its init, because v has
+// no snapshot or none can be made now.
+func (p *Pool) findSnapshot(ctx context.Context, v catalogue.Version) *snapshot.Lease {
+	if !p.restores(v) {
+		return nil
+	}
+	lease, err := p.snapshotOf(ctx, v)
+	if err != nil {
+		var refused *sandbox.NotCapturableError
+		if !errors.As(err, &refused) { // that was told when it was found out
+			p.cfg.Log.Warn().Err(err).Str("function", v.FunctionName).Str("version", v.Version).Msg("no snapshot to restore from: the environment runs its init")
+		}
+		return nil
+	}
+	return lease
 }
 
 // Invoke runs one invocation and gives the environment back. It answers as soon
@@ -147,21 +192,48 @@ func (l *Lease) Invoke(ctx context.Context, in Invocation, settled func()) (Answ
 		settled()
 		return Answer{}, err
 	}
-	finish := func() {
-		defer cancel()
-		l.pool.giveBack(l.env, l.env.finish(ctx, phase))
+	settle := func(reusable bool) {
+		l.pool.giveBack(l.env, reusable && l.pool.renew(l.env))
 		settled()
+	}
+	finish := func() bool {
+		defer cancel()
+		return l.env.finish(ctx, phase)
 	}
 	// Nobody to wait for, or a log to wait for, or a reset, which must be over
 	// before the next environment needs the extensions' ports: finish first.
 	if l.env.observers() == 0 || in.Tail || phase.failure != nil {
-		answer := func() Answer { return l.env.answer(phase) }
-		finish()
-		return answer(), nil
+		reusable := finish()
+		answer := l.env.answer(phase)
+		if renews, quickly := l.env.renews(); reusable && renews && !quickly {
+			go settle(true) // an init, for which the caller shall not wait
+		} else {
+			settle(reusable)
+		}
+		return answer, nil
 	}
 	answer := l.env.answer(phase)
-	go finish() // waited for by Shutdown through leased
+	go func() { settle(finish()) }() // waited for by Shutdown through leased
 	return answer, nil
+}
+
+// renew makes an environment new after an invocation, where it is isolated by
+// request; false if it cannot be used again, and is gone.
+func (p *Pool) renew(env *environment) bool {
+	renews, quickly := env.renews()
+	if !renews {
+		return true
+	}
+	if !quickly {
+		p.tellOfInits(env)
+	}
+	ctx := context.Background()
+	if err := env.renew(ctx); err != nil {
+		env.log.Warn().Err(err).Msg("an environment could not be made new after an invocation and was ended")
+		env.shutdown(ctx, reasonSpindown)
+		return false
+	}
+	return true
 }
 
 // giveBack takes a leased environment back: warm, or gone.
@@ -227,6 +299,9 @@ func (p *Pool) sweep() {
 		case <-ticker.C:
 			oldest := time.Now().Add(-p.cfg.Idle)
 			p.endWhere(func(env *environment) bool { return env.idleSince.Before(oldest) })
+			if p.cfg.Snapshots != nil {
+				p.cfg.Snapshots.Sweep()
+			}
 		}
 	}
 }

@@ -41,6 +41,12 @@ func (o *oneModule) Lease(context.Context, catalogue.Version) (*publish.Lease, e
 // newPool returns a pool over functions/<source>, shut down when the test ends.
 func newPool(t *testing.T, source string, idle time.Duration) (*Pool, *oneModule) {
 	t.Helper()
+	return newPoolOf(t, gobuildtest.Function(t, source), func(cfg *Config) { cfg.Idle = idle })
+}
+
+// newPoolOf returns a pool over a module, configured otherwise than it would be.
+func newPoolOf(t *testing.T, wasm []byte, change func(cfg *Config)) (*Pool, *oneModule) {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -49,17 +55,19 @@ func newPool(t *testing.T, source string, idle time.Duration) (*Pool, *oneModule
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := engine.Compile(t.Context(), gobuildtest.Function(t, source), sandbox.Limits{MemoryBytes: 128 << 20})
+	module, err := engine.Compile(t.Context(), wasm, sandbox.Limits{MemoryBytes: 128 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	modules := &oneModule{module: module}
 	var ids atomic.Int64
-	pool := NewPool(Config{
-		Modules: modules, Bus: telemetry.NewBus(), TmpRoot: t.TempDir(), Idle: idle, InitTimeout: InitTimeout,
+	cfg := Config{
+		Modules: modules, Bus: telemetry.NewBus(), TmpRoot: t.TempDir(), Idle: time.Hour, InitTimeout: InitTimeout,
 		Region: "us-east-1", AccountID: "000000000000", Log: zerolog.Nop(),
 		NewID: func() string { return "environment-" + strconv.FormatInt(ids.Add(1), 10) },
-	})
+	}
+	change(&cfg)
+	pool := NewPool(cfg)
 	t.Cleanup(func() {
 		ctx := context.Background()
 		if err := errors.Join(pool.Shutdown(ctx), module.Close(ctx), engine.Close(ctx)); err != nil {

@@ -58,7 +58,13 @@ func (e *environment) report(p *phase) {
 		MaxMemoryUsedMB:  int64(e.maxMemoryMB()),
 		BilledDurationMs: billed,
 	}
-	if p.cold {
+	switch {
+	case !p.cold:
+	case e.snapshot != nil:
+		restoreMs, billedRestore := telemetry.Milliseconds(e.restored.phase), billedMs(e.restored.runtime)
+		metrics.RestoreDurationMs, metrics.BilledRestoreDurationMs = &restoreMs, &billedRestore
+		metrics.BilledDurationMs += billedRestore
+	default:
 		initMs := telemetry.Milliseconds(e.initDuration)
 		metrics.InitDurationMs = &initMs
 		// Since August 2025 Lambda bills the init phase as well.
@@ -91,6 +97,12 @@ func reportLine(p *phase, m telemetry.ReportMetrics) string {
 	}
 	if m.InitDurationMs != nil {
 		fields = append(fields, fmt.Sprintf("Init Duration: %.2f ms", *m.InitDurationMs))
+	}
+	if m.RestoreDurationMs != nil {
+		fields = append(fields, fmt.Sprintf("Restore Duration: %.2f ms", *m.RestoreDurationMs))
+	}
+	if m.BilledRestoreDurationMs != nil {
+		fields = append(fields, fmt.Sprintf("Billed Restore Duration: %d ms", *m.BilledRestoreDurationMs))
 	}
 	if p.failure != nil {
 		fields = append(fields, "Status: "+string(p.failure.kind))

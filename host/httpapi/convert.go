@@ -39,7 +39,7 @@ func (a *api) summarize(v catalogue.Version) *lambdaapi.FunctionConfiguration {
 		PackageType:      "Zip",
 		Architectures:    v.Architectures,
 		EphemeralStorage: &lambdaapi.EphemeralStorage{Size: v.EphemeralStorage},
-		SnapStart:        &lambdaapi.SnapStart{ApplyOn: v.SnapStartApplyOn, OptimizationStatus: optimization(v)},
+		SnapStart:        &lambdaapi.SnapStart{ApplyOn: v.SnapStartApplyOn, OptimizationStatus: a.optimization(v)},
 		LoggingConfig: &lambdaapi.LoggingConfig{
 			LogFormat: v.Logging.Format, ApplicationLogLevel: v.Logging.ApplicationLevel,
 			SystemLogLevel: v.Logging.SystemLevel, LogGroup: v.Logging.Group,
@@ -60,8 +60,8 @@ func (a *api) summarize(v catalogue.Version) *lambdaapi.FunctionConfiguration {
 // optimization is On once environments of the version are restored from a
 // snapshot that it asked for. A snapshot that the host makes of its own accord
 // is not told: who compares settings with what is there would see a change.
-func optimization(v catalogue.Version) string {
-	if v.AsksForSnapshot() && v.Snapshot.Ready {
+func (a *api) optimization(v catalogue.Version) string {
+	if v.AsksForSnapshot() && v.Snapshot.Ready && !a.cfg.SnapStartOff {
 		return "On"
 	}
 	return "Off"

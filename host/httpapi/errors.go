@@ -7,6 +7,7 @@ import (
 	"github.com/lambent-host/lambent/host/admission"
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/deployment"
+	"github.com/lambent-host/lambent/host/invoke"
 	"github.com/lambent-host/lambent/host/lambdaapi"
 )
 
@@ -23,6 +24,7 @@ func apiError(err error) *lambdaapi.Error {
 		notReady     *catalogue.NotReadyError
 		upload       *deployment.Error
 		throttled    *admission.ThrottledError
+		restore      *invoke.RestoreError
 	)
 	switch {
 	case errors.As(err, &own):
@@ -42,6 +44,10 @@ func apiError(err error) *lambdaapi.Error {
 	case notReady != nil:
 		// Not a 5xx: clients would repeat it at once, compiling takes longer.
 		return lambdaapi.Errorf(lambdaapi.CodeConflict, "%s", notReady.Message)
+	case errors.As(err, &restore) && restore.Timeout:
+		return lambdaapi.Errorf(lambdaapi.CodeSnapStartTimeout, "%s", restore.Message)
+	case restore != nil:
+		return lambdaapi.Errorf(lambdaapi.CodeSnapStart, "%s", restore.Message)
 	case errors.As(err, &upload):
 		return lambdaapi.Errorf(upload.Code, "%s", upload.Message)
 	case errors.As(err, &throttled):

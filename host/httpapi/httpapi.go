@@ -28,7 +28,9 @@ type Config struct {
 	Region, AccountID string
 	// ConcurrencyLimit is told by GetAccountSettings.
 	ConcurrencyLimit int
-	Log              zerolog.Logger
+	// SnapStartOff tells that no version runs from a snapshot, whatever it asks for.
+	SnapStartOff bool
+	Log          zerolog.Logger
 	// Propagator reads and writes trace headers; nil means none.
 	Propagator propagation.TextMapPropagator
 	// Tracer makes the spans of management operations; nil means none. Those of

@@ -95,13 +95,16 @@ func admit(cfg Config, next step) step {
 	}
 }
 
-// place gets an environment: a warm one, or a new one and its init.
+// place gets an environment: a warm one, or a new one and its init or restore.
 func place(cfg Config, next step) step {
 	return func(ctx context.Context, c *call) (*Outcome, error) {
 		_, span := cfg.Tracer.Start(ctx, "acquire")
 		lease, err := cfg.Environments.Acquire(ctx, c.version)
 		if err == nil {
-			if lease.Cold() {
+			switch {
+			case lease.Cold() && lease.Restored():
+				span.SetName("restore")
+			case lease.Cold():
 				span.SetName("init")
 			}
 			c.span.SetAttributes(coldStart(lease.Cold()))

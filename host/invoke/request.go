@@ -1,6 +1,10 @@
 package invoke
 
-import "context"
+import (
+	"context"
+
+	"github.com/lambent-host/lambent/host/environment"
+)
 
 // Request is one invocation as a caller asked for it, free of HTTP.
 type Request struct {
@@ -44,13 +48,17 @@ type Outcome struct {
 	ContentType string
 }
 
+// RestoreError is the error of an invocation whose environment could not be
+// restored from its snapshot, by the function's fault.
+type RestoreError = environment.RestoreError
+
 // Invoker runs one invocation to its end. Implementations are safe for
 // concurrent use. The trace context travels in ctx. When ctx ends while the
 // function runs, the invocation is not abandoned: as on Lambda, a caller that
 // hangs up does not stop a function.
 //
 // Errors: those of catalogue (not found, not ready), *admission.ThrottledError,
-// *environment.InternalError.
+// *RestoreError, *environment.InternalError.
 type Invoker interface {
 	Invoke(ctx context.Context, req *Request) (*Outcome, error)
 }

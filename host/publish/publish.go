@@ -42,6 +42,9 @@ type Config struct {
 	Catalogue Catalogue
 	// Idle is how long a compiled module without users stays in memory.
 	Idle time.Duration
+	// Capture makes the snapshot of a version that has been compiled, if it is to
+	// have one, and tells what became of it; a failure is the version's. May be nil.
+	Capture func(ctx context.Context, v catalogue.Version) (catalogue.SnapshotState, *catalogue.Failure)
 	// Settled is told each version that was published, from the Publisher's own
 	// goroutine: it must not block. May be nil.
 	Settled func(catalogue.Version)
@@ -147,6 +150,12 @@ func (p *Publisher) publish(ctx context.Context, v catalogue.Version) {
 		log.Warn().Err(err).Msg("function could not be published")
 	} else {
 		defer lease.Release()
+		if p.cfg.Capture != nil {
+			v.Snapshot, failure = p.cfg.Capture(ctx, v)
+		}
+		if ctx.Err() != nil {
+			return // as above
+		}
 	}
 	if err := p.cfg.Catalogue.Settle(ctx, v, failure); err != nil {
 		log.Error().Err(err).Msg("the outcome of publishing could not be stored")
