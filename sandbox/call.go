@@ -1,10 +1,10 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
-	"runtime"
 	"strings"
 	"time"
 
@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/lambent-host/lambent/sandbox/cpu"
 	"github.com/lambent-host/lambent/sandbox/meter"
 )
 
@@ -84,8 +85,25 @@ func (c *call) checkpoint() {
 	}
 }
 
-// sleep is WASI's; it ends with the call's time.
+// patience is how long the call waits for anything.
+func (c *call) patience() cpu.Patience {
+	return cpu.Patience{Done: c.done, Deadline: c.deadline}
+}
+
+// yield is where a guest comes when its quantum is used up.
+func (c *call) yield() {
+	c.checkpoint()
+	if !c.instance.account.Yield(c.patience()) {
+		c.abandon()
+	}
+}
+
+// abandon ends the guest while it waits.
+func (c *call) abandon() { panic(&interruption{cmp.Or(c.over(), context.DeadlineExceeded)}) }
+
+// sleep is WASI's; it ends with the call's time. Others have the CPU meanwhile.
 func (c *call) sleep(d time.Duration) {
+	c.instance.account.Pause()
 	if c.bounded {
 		d = min(d, time.Until(c.deadline))
 	}
@@ -96,6 +114,9 @@ func (c *call) sleep(d time.Duration) {
 	case <-c.done:
 	}
 	c.checkpoint()
+	if !c.instance.account.Resume(c.patience()) {
+		c.abandon()
+	}
 }
 
 // randomStep bounds the random bytes that are made between two looks at the
@@ -112,8 +133,7 @@ func meterBuilder(rt wazero.Runtime) wazero.HostModuleBuilder {
 	i32, i64 := []api.ValueType{api.ValueTypeI32}, []api.ValueType{api.ValueTypeI64}
 	return rt.NewHostModuleBuilder(meter.ImportModule).
 		NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) {
-		ctx.(*call).checkpoint()
-		runtime.Gosched() // whoever waits for this thread is served first
+		ctx.(*call).yield()
 		stack[0] = quantum
 	}), nil, i64).Export(meter.ImportYield).
 		NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, _ []uint64) {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/lambent-host/lambent/abi"
+	"github.com/lambent-host/lambent/sandbox/cpu"
 	"github.com/lambent-host/lambent/sandbox/meter"
 )
 
@@ -36,6 +38,12 @@ type InstanceConfig struct {
 	TmpBytes int64
 	// MaxResponseBytes limits a response; 0: abi.MaxResponseBytes.
 	MaxResponseBytes int
+	// CPUShare is what the guest is owed of the CPUs when not everybody can run at
+	// once, in CPUs: 0.5 is half of one. 0, and more than one, is one.
+	CPUShare float64
+	// CPUQuota limits it to that share in its invocations, also when nobody else
+	// wants to run. Init is not limited.
+	CPUQuota bool
 }
 
 // Invocation is one event and its context.
@@ -69,10 +77,11 @@ type FunctionError struct {
 // Instance is one running module. One call at a time: a second one made
 // meanwhile gets ErrBusy.
 type Instance struct {
-	module *Module
-	limit  int
-	files  surroundings
-	clock  clock
+	module  *Module
+	limit   int
+	files   surroundings
+	clock   clock
+	account *cpu.Account
 
 	busy          atomic.Bool
 	peak          atomic.Uint64
@@ -125,6 +134,7 @@ func (m *Module) Instantiate(ctx context.Context, cfg InstanceConfig) (*Instance
 
 func (m *Module) newInstance(cfg InstanceConfig) (*Instance, error) {
 	i := &Instance{module: m, limit: cfg.MaxResponseBytes, clock: newClock()}
+	i.account = m.engine.scheduler.NewAccount(cfg.CPUShare, cfg.CPUQuota)
 	if i.limit <= 0 {
 		i.limit = abi.MaxResponseBytes
 	}
@@ -235,7 +245,12 @@ func (i *Instance) run(c *call, s *seat, f api.Function, stack []uint64) *Fault 
 		err = &interruption{cause} // there may be fuel left from the call before
 	} else {
 		i.call = c
-		err = f.CallWithStack(c, stack)
+		if i.account.Start(c.patience(), c.inv == nil) {
+			err = f.CallWithStack(c, stack)
+		} else {
+			err = &interruption{cmp.Or(c.over(), context.DeadlineExceeded)}
+		}
+		i.account.Stop()
 		i.call = nil
 		i.size = s.memorySize()
 		i.observe(i.size)
@@ -296,6 +311,10 @@ func (i *Instance) observe(size uint64) { i.peak.Store(max(i.peak.Load(), size))
 
 // MemoryBytes is the most linear memory the guest has had. Safe at any time.
 func (i *Instance) MemoryBytes() uint64 { return i.peak.Load() }
+
+// CPUTime is the CPU time that the guest has used, in all its calls; that of a
+// running call counts up to its last visit to the host. Safe at any time.
+func (i *Instance) CPUTime() time.Duration { return i.account.Used() }
 
 // Close ends the instance and returns its memory. No call may be running.
 // Closing again does nothing.

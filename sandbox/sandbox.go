@@ -13,10 +13,10 @@
 // Compiled guest code cannot be preempted by the Go scheduler, so each module is
 // rewritten when it is compiled (package meter): it calls the host whenever a
 // quantum of work is done. That call is the only place where time is decided
-// about. It compares the clock with the context's deadline and either returns
-// fuel or ends the guest; and being Go code it lets the scheduler and the
-// garbage collector go on. Sleeping and reading random bytes end at the deadline
-// too.
+// about. It compares the clock with the context's deadline and ends the guest, or
+// has package cpu decide who runs next and returns fuel; and being Go code it lets
+// the garbage collector go on. Sleeping and reading random bytes end at the
+// deadline too.
 //
 // # Memory
 //
@@ -50,6 +50,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/lambent-host/lambent/sandbox/cpu"
 	"github.com/lambent-host/lambent/sandbox/internal/sealed"
 )
 
@@ -76,6 +77,9 @@ type Config struct {
 	// Damaged is told of each cache entry that was not as it was left, and has been
 	// removed. It is called by whoever loads and must not block. May be nil.
 	Damaged func(error)
+	// Slots is how many guests run at a time; 0: one less than GOMAXPROCS is now,
+	// but at least one.
+	Slots int
 }
 
 // defaultCacheBytes holds a hundred Go functions.
@@ -83,9 +87,10 @@ const defaultCacheBytes = 4 << 30
 
 // Engine compiles modules and shares their code. Safe for concurrent use.
 type Engine struct {
-	cfg    Config
-	folder *sealed.Folder // nil: no CacheDir
-	memory *code          // of what is compiled without a folder
+	cfg       Config
+	scheduler *cpu.Scheduler
+	folder    *sealed.Folder // nil: no CacheDir
+	memory    *code          // of what is compiled without a folder
 
 	life    sync.RWMutex // read-locked while compiling, locked while closing
 	mu      sync.Mutex   // guards modules and codes
@@ -96,7 +101,7 @@ type Engine struct {
 
 // New returns an engine. It starts no goroutine.
 func New(_ context.Context, cfg Config) (*Engine, error) {
-	e := &Engine{cfg: cfg, modules: map[*Module]struct{}{}, codes: map[string]*code{}}
+	e := &Engine{cfg: cfg, scheduler: cpu.NewScheduler(cfg.Slots), modules: map[*Module]struct{}{}, codes: map[string]*code{}}
 	if cfg.CacheDir == "" {
 		e.memory = newCode(e, "", wazero.NewCompilationCache())
 		return e, nil
