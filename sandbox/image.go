@@ -30,6 +30,13 @@ type image struct {
 // A run is pages that follow each other, as offsets in bytes.
 type run struct{ from, to uint64 }
 
+func lengthOf(runs []run) (n uint64) {
+	for _, r := range runs {
+		n += r.to - r.from
+	}
+	return n
+}
+
 // imagePage is what is left out together if it is all zero: a page of the system.
 const imagePage = 4096
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -90,7 +91,10 @@ type Instance struct {
 	from          *Snapshot // what Reset goes back to; nil: nothing
 	cold, watched *image    // see settle
 
-	// What a reactor is between calls.
+	// What a reactor is between calls. Under rest it gets a seat, and its memory is
+	// taken down or set up.
+	rest    sync.Mutex
+	parked  *parked // where it has no space
 	space   *space
 	size    uint64   // of the memory, in bytes
 	globals []uint64 // where it has no seat; changed under seats.mu
@@ -143,6 +147,11 @@ func (m *Module) newInstance(cfg InstanceConfig) (*Instance, error) {
 
 // sit takes a seat for a call; release gives it back.
 func (i *Instance) sit(ctx context.Context) (*seat, error) {
+	i.rest.Lock()
+	defer i.rest.Unlock()
+	if err := i.wake(); err != nil {
+		return nil, err
+	}
 	s := i.module.seats.claim(i)
 	if s == nil {
 		var err error
@@ -155,15 +164,24 @@ func (i *Instance) sit(ctx context.Context) (*seat, error) {
 	return s, nil
 }
 
-// release gives the seat back after a call, and drops it after a fault.
+// release gives the seat back after a call, and drops it after a fault. Who has
+// lost a seat on the way is parked now that the call is over.
 func (i *Instance) release(ctx context.Context, s *seat) {
 	i.learn()
+	lost := s.evicted
+	s.evicted = nil
 	surplus := i.module.seats.release
 	if i.state == stateFaulted {
 		surplus = func(*seat) *seat { return i.module.seats.leave(i, true) }
 	}
 	if s = surplus(s); s != nil {
+		if s.evicted != nil {
+			s.evicted.park()
+		}
 		_ = s.close(ctx) // nobody is left to whom it matters
+	}
+	if lost != nil {
+		lost.park()
 	}
 }
 
@@ -327,13 +345,17 @@ func (i *Instance) Close(ctx context.Context) error {
 		return nil
 	}
 	i.state = stateClosed
+	i.rest.Lock()
+	defer i.rest.Unlock()
 	var errs []error
 	if s := i.module.seats.leave(i, false); s != nil {
 		errs = append(errs, s.close(ctx))
 	}
 	if i.space != nil {
 		i.space.free()
+		i.space = nil
 	}
+	i.parked = nil
 	if i.from != nil {
 		errs = append(errs, i.from.image.release())
 	}

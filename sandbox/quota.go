@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"sync"
@@ -95,6 +96,30 @@ func (q *quota) closed(f *rootFile) {
 	defer q.mu.Unlock()
 	delete(q.open, f)
 	q.freed = true
+}
+
+// names are those in the folder itself.
+func (q *quota) names() ([]string, error) {
+	folder, err := q.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	names, err := folder.Readdirnames(-1)
+	return names, errors.Join(err, folder.Close())
+}
+
+// clear removes all that lies there.
+func (q *quota) clear() error {
+	names, err := q.names()
+	for _, name := range names {
+		err = errors.Join(err, q.root.RemoveAll(name))
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.used > 0 {
+		q.measure()
+	}
+	return err
 }
 
 // lookEvery is how many names are looked at between two looks at the clock: a

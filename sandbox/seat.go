@@ -34,10 +34,11 @@ type seat struct {
 	// sitter is whose memory the seat has. It changes under seats.mu, and while
 	// nothing runs on the seat.
 	sitter       *Instance
-	scratch      *space // what the seat was made with; nil once an instance has it
-	free         bool   // it is in the list of seats
-	tied         bool   // no other instance can have it
-	listed       bool   // a mounted folder itself was listed
+	scratch      *space    // what the seat was made with; nil once an instance has it
+	free         bool      // it is in the list of seats
+	tied         bool      // no other instance can have it
+	listed       bool      // a mounted folder itself was listed
+	evicted      *Instance // who had to leave for the sitter, until it is parked
 	older, newer *seat
 }
 

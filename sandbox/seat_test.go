@@ -77,6 +77,7 @@ func tricky() []byte {
 type pair struct {
 	*testing.T
 	a, b *sandbox.Instance
+	tmpB string
 }
 
 func newPair(t *testing.T) pair {
@@ -85,6 +86,9 @@ func newPair(t *testing.T) pair {
 	p := pair{T: t}
 	for name, to := range map[string]**sandbox.Instance{"a": &p.a, "b": &p.b} {
 		tmp := t.TempDir()
+		if name == "b" {
+			p.tmpB = tmp
+		}
 		for _, file := range []string{"file", "only-" + name} {
 			if err := os.WriteFile(filepath.Join(tmp, file), []byte("of "+name), 0o600); err != nil {
 				t.Fatal(err)
@@ -185,6 +189,14 @@ func TestWhatCannotBeCapturedSaysWhy(t *testing.T) {
 			t.Errorf("%d: captured, or refused without %q: %v", op, reason, err)
 		}
 		p.want(p.a, opCall, map[bool]string{true: "2", false: "1"}[op == opChange]) // it goes on
+		if _, err := p.b.Snapshot(t.Context()); err == nil || !strings.Contains(err.Error(), "files in /tmp") {
+			t.Errorf("its neighbour, with files: %v", err)
+		}
+		for _, file := range []string{"file", "only-b"} {
+			if err := os.Remove(filepath.Join(p.tmpB, file)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		s, err := p.b.Snapshot(t.Context())
 		if err != nil {
 			t.Errorf("its neighbour: %v", err)

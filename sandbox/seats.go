@@ -33,12 +33,21 @@ func (p *seats) claim(i *Instance) *seat {
 	}
 	for s := p.first; s != nil; s = p.first {
 		p.remove(s)
+		lost := s.sitter
 		if s.vacate() {
 			s.sit(i)
+			s.evicted = lost
 			return s
 		}
 	}
 	return nil
+}
+
+// seated tells whether an instance has a seat.
+func (p *seats) seated(i *Instance) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return i.seat != nil
 }
 
 // take gives an instance a seat that is not in the list.
@@ -58,7 +67,9 @@ func (p *seats) release(s *seat) *seat {
 	p.append(s)
 	for v := p.first; v != nil && p.n > maxFreeSeats; v = p.first {
 		p.remove(v)
+		lost := v.sitter
 		if v.vacate() {
+			v.evicted = lost
 			return v
 		}
 	}

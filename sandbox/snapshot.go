@@ -66,6 +66,12 @@ func (i *Instance) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if reason := s.ties(); reason != "" {
 		return nil, &NotCapturableError{Reason: reason}
 	}
+	switch found, err := i.files.inTmp(); {
+	case err != nil:
+		return nil, fmt.Errorf("looking into /tmp: %w", err)
+	case found:
+		return nil, &NotCapturableError{Reason: "it has files in /tmp"}
+	}
 	return s.capture(i.clock.now())
 }
 
@@ -116,10 +122,10 @@ func (m *Module) Restore(ctx context.Context, s *Snapshot, cfg InstanceConfig) (
 }
 
 // Reset makes an instance what it was when it was restored; nothing is left of
-// what it has done since, but for its files in /tmp. A guest that exports
-// [abi.ExportAfterRestore] is called as by [Module.Restore]. ErrNotRestorable if
-// it was not restored, or has become more than can be reset: it has files open, or
-// has changed a table.
+// what it has done since, in memory or in /tmp, and what it has open is closed. A
+// guest that exports [abi.ExportAfterRestore] is called as by [Module.Restore].
+// ErrNotRestorable if it was not restored. After any other error the instance is
+// unusable.
 func (i *Instance) Reset(ctx context.Context) error {
 	leave, err := i.enter(stateReady)
 	if err != nil {
@@ -129,21 +135,41 @@ func (i *Instance) Reset(ctx context.Context) error {
 	if i.from == nil {
 		return ErrNotRestorable
 	}
-	if !i.module.seats.part(i) {
-		return fmt.Errorf("%w, or can no more be reset", ErrNotRestorable)
-	}
-	if err := i.become(i.from); err != nil {
+	if err := i.forget(ctx); err != nil {
+		i.state = stateFaulted
 		return err
 	}
 	return i.resume(ctx)
 }
 
-// become gives an instance without a seat the content of a snapshot.
+// forget makes the memory what it was. A seat that is tied to the instance is
+// dropped, with all that ties it.
+func (i *Instance) forget(ctx context.Context) error {
+	i.rest.Lock()
+	defer i.rest.Unlock()
+	if !i.module.seats.part(i) {
+		if err := i.module.seats.leave(i, true).close(ctx); err != nil {
+			return fmt.Errorf("resetting: %w", err)
+		}
+	}
+	if err := i.files.clearTmp(); err != nil {
+		return fmt.Errorf("resetting: clearing /tmp: %w", err)
+	}
+	if err := i.become(i.from); err != nil {
+		return fmt.Errorf("resetting: %w", err)
+	}
+	if i.parked != nil {
+		i.cold = i.from.image
+	}
+	return nil
+}
+
+// become gives an instance without a seat the content of a snapshot. Where there is
+// no memory yet it is set up by the first call.
 func (i *Instance) become(s *Snapshot) error {
 	if i.space == nil {
-		i.space = newSpace(i.module.maxMemory())
-	}
-	if err := i.space.load(s.image); err != nil {
+		i.parked = &parked{image: s.image}
+	} else if err := i.space.load(s.image); err != nil {
 		return err
 	}
 	i.size, i.globals = s.image.size, slices.Clone(s.globals)

@@ -46,13 +46,6 @@ func (s *space) rewind(from *image) bool {
 	return true
 }
 
-func lengthOf(runs []run) (n uint64) {
-	for _, r := range runs {
-		n += r.to - r.from
-	}
-	return n
-}
-
 // Bits of an entry of /proc/PID/pagemap (proc_pid_pagemap(5)).
 const (
 	pagePresent = 1 << 63

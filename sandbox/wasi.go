@@ -23,7 +23,8 @@ type surroundings struct {
 	stdout, stderr io.Writer
 	open           *openFiles
 	task, tmp      experimentalsys.FS
-	root           io.Closer // of tmp
+	root           *os.Root // of tmp
+	quota          *quota   // likewise
 }
 
 func (i *Instance) surround(cfg InstanceConfig) error {
@@ -57,7 +58,9 @@ func (i *Instance) surround(cfg InstanceConfig) error {
 			return fmt.Errorf("opening the folder of /tmp: %w", err)
 		}
 		i.files.root = root
-		i.files.tmp = &countedFS{FS: newRootFS(root, cfg.TmpBytes, i.over), files: i.files.open}
+		folder := newRootFS(root, cfg.TmpBytes, i.over)
+		i.files.quota = folder.quota
+		i.files.tmp = &countedFS{FS: folder, files: i.files.open}
 	}
 	return nil
 }
@@ -69,8 +72,25 @@ func (f *surroundings) close() error {
 	return f.root.Close()
 }
 
-// over tells whether the running call's time has ended.
-func (i *Instance) over() bool { return i.call.over() != nil }
+// inTmp tells that there are files in /tmp.
+func (f *surroundings) inTmp() (bool, error) {
+	if f.quota == nil {
+		return false, nil
+	}
+	names, err := f.quota.names()
+	return len(names) > 0, err
+}
+
+// clearTmp removes them.
+func (f *surroundings) clearTmp() error {
+	if f.quota == nil {
+		return nil
+	}
+	return f.quota.clear()
+}
+
+// over tells whether the running call's time has ended; between calls it has not.
+func (i *Instance) over() bool { return i.call != nil && i.call.over() != nil }
 
 // moduleConfig is what wazero needs to know of a seat: everything leads to the
 // instance that sits there.
