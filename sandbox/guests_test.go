@@ -46,15 +46,41 @@ func (r *runner) compile(t testing.TB, wasm []byte) *sandbox.Module {
 }
 
 func (r *runner) Start(t testing.TB, cfg abitest.Config) abitest.Instance {
-	i, err := r.compile(t, cfg.Module).Instantiate(context.Background(), sandbox.InstanceConfig{
+	m := r.compile(t, cfg.Module)
+	i, err := m.Instantiate(context.Background(), sandbox.InstanceConfig{
 		Env: cfg.Env, Stdout: cfg.Stderr, Stderr: cfg.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return subject{i}
+	return subject{i, m, cfg}
 }
 
-type subject struct{ i *sandbox.Instance }
+type subject struct {
+	i   *sandbox.Instance
+	m   *sandbox.Module
+	cfg abitest.Config
+}
+
+// snapshot is one of this sandbox, for the suite of package abitest.
+type snapshot struct {
+	s *sandbox.Snapshot
+	m *sandbox.Module
+	c abitest.Config
+}
+
+func (s subject) Snapshot(ctx context.Context, t testing.TB) (abitest.Snapshot, error) {
+	taken, err := s.i.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { _, _ = s.i.Close(context.Background()), taken.Close() })
+	return snapshot{taken, s.m, s.cfg}, nil
+}
+
+func (s snapshot) Restore(ctx context.Context, _ testing.TB) (abitest.Instance, error) {
+	i, err := s.m.Restore(ctx, s.s, sandbox.InstanceConfig{Env: s.c.Env, Stdout: s.c.Stderr, Stderr: s.c.Stderr})
+	return subject{i, s.m, s.c}, err
+}
 
 func (s subject) Init(ctx context.Context) error  { return s.i.Init(ctx) }
 func (s subject) Close(ctx context.Context) error { return s.i.Close(ctx) }
@@ -79,6 +105,8 @@ func TestABISuite(t *testing.T) {
 	r := newRunner(t)
 	t.Run("C", func(t *testing.T) { abitest.Conformance(t, r, abitest.CGuest(t, "conformance")) })
 	t.Run("Go", func(t *testing.T) { abitest.Conformance(t, r, abitest.GoGuest(t)) })
+	t.Run("snapshots of C", func(t *testing.T) { abitest.Snapshots(t, r, abitest.CGuest(t, "conformance")) })
+	t.Run("snapshots of Go", func(t *testing.T) { abitest.Snapshots(t, r, abitest.GoGuest(t)) })
 	t.Run("aws-lambda-go", func(t *testing.T) { abitest.AWSLambda(t, r, abitest.AWSGuest(t, gobuild.SeamDirect)) })
 	t.Run("command", func(t *testing.T) { abitest.Command(t, r, gobuildtest.Function(t, "stdio")) })
 }

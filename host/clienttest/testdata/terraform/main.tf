@@ -10,6 +10,10 @@ terraform {
 variable "endpoint" { type = string }
 variable "package" { type = string }
 variable "greeting" { type = string }
+variable "snap_start" {
+  type    = bool
+  default = false
+}
 
 provider "aws" {
   region                      = "us-east-1"
@@ -37,6 +41,10 @@ resource "aws_lambda_function" "fn" {
   tags             = { team = var.greeting }
   environment {
     variables = { GREETING = var.greeting }
+  }
+  dynamic "snap_start" {
+    for_each = var.snap_start ? ["PublishedVersions"] : []
+    content { apply_on = snap_start.value }
   }
 }
 
