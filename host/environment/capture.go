@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
@@ -155,24 +154,11 @@ func (p *Pool) take(ctx context.Context, v catalogue.Version, module *publish.Le
 	return taken, err
 }
 
-// initAndCapture runs init and the before-snapshot hook. Files in /tmp are not part
-// of a snapshot: a function that has left some there is not captured, or its copies
-// would miss them.
+// initAndCapture runs init and the before-snapshot hook.
 func (e *environment) initAndCapture(ctx context.Context) (*sandbox.Snapshot, error) {
 	if err := e.initRuntime(ctx); err != nil {
 		return nil, err
 	}
 	defer e.output.flush()
-	taken, err := e.instance.Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	left, err := os.ReadDir(e.tmp)
-	if err == nil && len(left) > 0 {
-		err = &sandbox.NotCapturableError{Reason: "its init has left files in /tmp"}
-	}
-	if err != nil {
-		return nil, errors.Join(err, taken.Close())
-	}
-	return taken, nil
+	return e.instance.Snapshot(ctx)
 }

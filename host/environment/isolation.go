@@ -2,13 +2,11 @@ package environment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/lambent-host/lambent/host/catalogue"
-	"github.com/lambent-host/lambent/sandbox"
 )
 
 // renews tells whether the environment must be made new after each invocation, and
@@ -28,27 +26,19 @@ func (e *environment) renew(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if e.snapshot != nil {
+		defer e.output.flush()
+		return e.instance.Reset(ctx)
+	}
+	e.dropInstance(ctx)
 	left, err := os.ReadDir(e.tmp)
 	if err != nil {
 		return err
 	}
-	// An instance keeps account of what it has written to /tmp; where that goes, it
-	// goes too.
-	if e.snapshot != nil && len(left) == 0 {
-		err := e.instance.Reset(ctx)
-		e.output.flush()
-		if !errors.Is(err, sandbox.ErrNotRestorable) {
-			return err
-		}
-	}
-	e.dropInstance(ctx)
 	for _, entry := range left {
 		if err := os.RemoveAll(filepath.Join(e.tmp, entry.Name())); err != nil {
 			return err
 		}
-	}
-	if e.snapshot != nil {
-		return e.restoreRuntime(ctx)
 	}
 	return e.initRuntime(ctx)
 }

@@ -113,21 +113,22 @@ func TestWhatCannotBeCapturedIsIsolatedByInits(t *testing.T) {
 
 // An environment that cannot be made new is ended, not used with what it has.
 func TestAnEnvironmentThatCannotBeMadeNewIsEnded(t *testing.T) {
-	c := newCopying(t, gobuildtest.Function(t, "counter"), nil)
+	c := newCopying(t, gobuildtest.Function(t, "snapstart"), nil)
 	v := c.published(isolated(catalogue.IsolationRequest))
 	c.settled(isolated(catalogue.IsolationEnvironment))
 	lease, err := c.Acquire(t.Context(), v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lease.env.tmp += "-is-not-there" // what cannot be emptied
+	c.cfg.RestoreTimeout = time.Nanosecond // for the hook
 	if _, err := lease.Invoke(t.Context(), Invocation{Payload: []byte("{}"), Deadline: time.Now().Add(5 * time.Second)}, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	if n := c.Warm(); n != 1 { // the other one
 		t.Errorf("%d environments are warm, want the one that needs nothing new", n)
 	}
-	if payload, cold := c.settled(v); payload != `{"count":1}` || !cold {
+	c.cfg.RestoreTimeout = RestoreTimeout
+	if payload, cold := c.settled(v); !strings.Contains(payload, `"count":1}`) || !cold {
 		t.Errorf("the next invocation answers %s, cold %v", payload, cold)
 	}
 }

@@ -308,7 +308,7 @@ func TestWhatCannotBeCapturedRunsItsInit(t *testing.T) {
 		variable, reason string
 	}{
 		"a command":     {gobuildtest.Function(t, "stdio"), "", "command"},
-		"files in /tmp": {keeper(t), "KEEP=1", "has left files in /tmp"},
+		"files in /tmp": {keeper(t), "KEEP=1", "files in /tmp"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCopying(t, tc.wasm, nil)
