@@ -14,9 +14,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lambent-host/lambent/bench/measure"
+	"github.com/lambent-host/lambent/sandbox/publish"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	publish.ExitIfChild()
+	goleak.VerifyTestMain(m)
+}
 
 // small is a run of a few requests. Compiled modules are kept over runs: a Go
 // module takes seconds to compile.

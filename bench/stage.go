@@ -104,7 +104,9 @@ func (st *stage) start(ctx context.Context, cfg Config) (err error) {
 	hc := host.DefaultConfig()
 	hc.Listen = "127.0.0.1:0"
 	hc.DataDir = filepath.Join(st.work, "data")
-	hc.CompileCacheDir = cfg.CompileCacheDir
+	if cfg.CompileCacheDir != "" { // each run has a data folder of its own, and would have a key
+		hc.CompileCacheDir, hc.CompileCacheKey = cfg.CompileCacheDir, []byte("of bench")
+	}
 	if st.host, err = host.New(ctx, hc, zerolog.Nop()); err == nil {
 		st.host.Start()
 	}

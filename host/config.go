@@ -9,6 +9,7 @@ import (
 
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/environment"
+	"github.com/lambent-host/lambent/sandbox/publish"
 )
 
 // Config is everything a host is told. The environment is part of it: only the
@@ -21,8 +22,16 @@ type Config struct {
 	// a time.
 	DataDir string
 	// CompileCacheDir is the folder of compiled modules; "" means DataDir/compiled.
-	// Hosts may share one.
+	// Hosts may share one: each finds what was compiled under its own key.
 	CompileCacheDir string
+	// CompileCacheKey authenticates what is in CompileCacheDir. Empty: random, made
+	// once and kept in DataDir.
+	CompileCacheKey []byte
+	// CompileCacheSpace is how much the folder may hold, in MB.
+	CompileCacheSpace int
+	// Publishing bounds the processes that compile; zero fields are defaults. There
+	// is one for every two processors at a time.
+	Publishing publish.Limits
 	// TmpDir is a folder for what functions write to /tmp, in a folder of this
 	// host's own below it; "" means DataDir. On a tmpfs, /tmp is in memory.
 	TmpDir string
@@ -59,17 +68,19 @@ type Config struct {
 // DefaultConfig returns the embedded defaults; DataDir has none.
 func DefaultConfig() Config {
 	return Config{
-		Listen:           "127.0.0.1:9400",
-		Region:           "us-east-1",
-		AccountID:        "000000000000",
-		ConcurrencyLimit: 1000,
-		EnvironmentIdle:  5 * time.Minute,
-		SnapStart:        string(environment.SnapStartAPI),
-		SnapshotSpace:    10 << 10,
-		Isolation:        string(catalogue.IsolationEnvironment),
-		ShutdownTimeout:  30 * time.Second,
-		RetryDelays:      []time.Duration{time.Minute, 2 * time.Minute},
-		Version:          "devel",
+		Listen:            "127.0.0.1:9400",
+		Region:            "us-east-1",
+		AccountID:         "000000000000",
+		ConcurrencyLimit:  1000,
+		CompileCacheSpace: 4 << 10,
+		Publishing:        publish.DefaultLimits(),
+		EnvironmentIdle:   5 * time.Minute,
+		SnapStart:         string(environment.SnapStartAPI),
+		SnapshotSpace:     10 << 10,
+		Isolation:         string(catalogue.IsolationEnvironment),
+		ShutdownTimeout:   30 * time.Second,
+		RetryDelays:       []time.Duration{time.Minute, 2 * time.Minute},
+		Version:           "devel",
 	}
 }
 
@@ -111,6 +122,12 @@ func (c Config) Validate() error {
 	}
 	if c.ShutdownTimeout <= 0 {
 		fault("ShutdownTimeout: %v is not positive", c.ShutdownTimeout)
+	}
+	if c.CompileCacheSpace < 1 {
+		fault("CompileCacheSpace: %d is below 1", c.CompileCacheSpace)
+	}
+	if err := c.Publishing.Validate(); err != nil {
+		faults = append(faults, err)
 	}
 	for i, d := range c.RetryDelays {
 		if d <= 0 {

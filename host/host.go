@@ -7,7 +7,6 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -101,7 +100,7 @@ func (h *Host) open(ctx context.Context) error {
 	if h.traces, err = otelsink.New(ctx, cfg.Env, cfg.Version); err != nil {
 		return err
 	}
-	if h.engine, err = sandbox.New(ctx, sandbox.Config{CacheDir: cmp.Or(cfg.CompileCacheDir, filepath.Join(cfg.DataDir, "compiled"))}); err != nil {
+	if err := h.openEngine(ctx); err != nil {
 		return err
 	}
 	functions, err := catalogue.Open(h.store, filepath.Join(cfg.DataDir, "code"), catalogue.Config{

@@ -16,9 +16,13 @@ import (
 
 	"github.com/lambent-host/lambent/abi/gobuild/gobuildtest"
 	"github.com/lambent-host/lambent/host"
+	"github.com/lambent-host/lambent/sandbox/publish"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	publish.ExitIfChild()
+	goleak.VerifyTestMain(m)
+}
 
 // fixture is a host on loopback and the real SDK speaking to it.
 type fixture struct {
@@ -35,6 +39,7 @@ func start(t *testing.T, change ...func(*host.Config)) *fixture {
 	cfg.Listen = "127.0.0.1:0"
 	cfg.DataDir = t.TempDir()
 	cfg.CompileCacheDir = compileCache(t)
+	cfg.CompileCacheKey = []byte("of the tests")
 	for _, c := range change {
 		c(&cfg)
 	}

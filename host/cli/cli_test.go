@@ -15,9 +15,11 @@ import (
 
 	"github.com/lambent-host/lambent/abi/gobuild/gobuildtest"
 	"github.com/lambent-host/lambent/host"
+	"github.com/lambent-host/lambent/sandbox/publish"
 )
 
 func TestMain(m *testing.M) {
+	publish.ExitIfChild()
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		_ = os.RemoveAll(programDir)
 		os.Exit(code)
@@ -47,6 +49,7 @@ func startHost(t *testing.T) []string {
 	cfg.Listen, cfg.DataDir = "127.0.0.1:0", t.TempDir()
 	if cache, err := os.UserCacheDir(); err == nil {
 		cfg.CompileCacheDir = filepath.Join(cache, "lambent-test", "compiled")
+		cfg.CompileCacheKey = []byte("of the tests")
 	}
 	h, err := host.New(t.Context(), cfg, zerolog.Nop())
 	if err != nil {

@@ -24,6 +24,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318.`
 func (a *app) serveCommand() *cobra.Command {
 	cfg := host.DefaultConfig()
 	level := "info"
+	publishMB := cfg.Publishing.MemoryBytes >> 20
 	cmd := &cobra.Command{
 		Use:     "serve",
 		Short:   "Run a host",
@@ -36,6 +37,7 @@ func (a *app) serveCommand() *cobra.Command {
 				return err
 			}
 			cfg.Env, cfg.Version = a.Env, version()
+			cfg.Publishing.MemoryBytes = publishMB << 20
 			if err := cfg.Validate(); err != nil {
 				return flagFaults(err, serveFlags)
 			}
@@ -61,6 +63,9 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&cfg.SnapStart, "snapstart", cfg.SnapStart, "of which versions snapshots are made: api (those that ask), all ($LATEST too), off")
 	flags.IntVar(&cfg.SnapshotSpace, "snapshot-space", cfg.SnapshotSpace, "MB of disk that snapshots may take")
 	flags.StringVar(&cfg.Isolation, "isolation", cfg.Isolation, "what an invocation finds of the one before, where LAMBENT_ISOLATION is not set: environment (its memory and /tmp), request (nothing)")
+	flags.IntVar(&cfg.CompileCacheSpace, "compile-space", cfg.CompileCacheSpace, "MB of disk that compiled modules may take")
+	flags.Int64Var(&publishMB, "publish-memory", publishMB, "MB of memory that compiling one module may take")
+	flags.DurationVar(&cfg.Publishing.CPUTime, "publish-cpu", cfg.Publishing.CPUTime, "CPU time that compiling one module may take")
 	flags.DurationVar(&cfg.ShutdownTimeout, "shutdown-timeout", cfg.ShutdownTimeout, "how long the end may take")
 	flags.StringVar(&level, "log-level", level, "trace, debug, info, warn or error")
 	return cmd
@@ -70,7 +75,8 @@ func (a *app) serveCommand() *cobra.Command {
 var serveFlags = map[string]string{
 	"Listen": "listen", "DataDir": "data", "Region": "region", "AccountID": "account",
 	"ConcurrencyLimit": "concurrency", "EnvironmentIdle": "idle",
-	"SnapStart": "snapstart", "SnapshotSpace": "snapshot-space", "Isolation": "isolation", "ShutdownTimeout": "shutdown-timeout",
+	"SnapStart": "snapstart", "SnapshotSpace": "snapshot-space", "Isolation": "isolation",
+	"CompileCacheSpace": "compile-space", "MemoryBytes": "publish-memory", "CPUTime": "publish-cpu", "ShutdownTimeout": "shutdown-timeout",
 }
 
 // isLoopback tells whether only this machine reaches an address.

@@ -18,9 +18,13 @@ import (
 	"github.com/lambent-host/lambent/abi/gobuild"
 	"github.com/lambent-host/lambent/abi/gobuild/gobuildtest"
 	"github.com/lambent-host/lambent/host"
+	"github.com/lambent-host/lambent/sandbox/publish"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	publish.ExitIfChild()
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	roleARN = "arn:aws:iam::000000000000:role/test"
@@ -42,6 +46,7 @@ func serve(t *testing.T) string {
 	cfg.DataDir = t.TempDir()
 	if dir, err := os.UserCacheDir(); err == nil {
 		cfg.CompileCacheDir = filepath.Join(dir, "lambent-test", "compiled")
+		cfg.CompileCacheKey = []byte("of the tests")
 	}
 	h, err := host.New(t.Context(), cfg, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel))
 	if err != nil {

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -26,9 +27,11 @@ type entry struct {
 	module *sandbox.Module
 	files  fs.FS
 	err    error
-	weight int64 // see maxIdleWeight
+	weight int64              // see maxIdleWeight
+	cancel context.CancelFunc // ends the building
 
 	// The rest is guarded by modules.mu.
+	built    bool // the building has ended
 	users    int
 	lastUsed time.Time
 }
@@ -38,9 +41,12 @@ type entry struct {
 type modules struct {
 	engine *sandbox.Engine
 	code   func(digest string) ([]byte, error)
-	slots  chan struct{} // bounds how many compile at a time
-	idle   chan struct{} // signalled when a module has lost its last user
-	now    func() time.Time
+	// Compiling, which takes a processor for seconds or minutes, must not hold up
+	// those whose module is only to be loaded.
+	loading, compiling chan struct{} // bound how many do so at a time
+	idle               chan struct{} // signalled when a module has lost its last user
+	now                func() time.Time
+	building           sync.WaitGroup
 
 	mu      sync.Mutex
 	entries map[key]*entry
@@ -65,14 +71,11 @@ type Lease struct {
 }
 
 // lease returns the module of v, compiling it if it is not in memory. It waits
-// for a compilation that another caller started. ctx bounds the waiting only: a
-// compilation once begun is finished for those who come later.
+// for a compilation that another caller started. When ctx ends for the last who
+// waits, the compilation is ended too.
 func (m *modules) lease(ctx context.Context, v catalogue.Version) (*Lease, error) {
 	k := key{digest: v.CodeDigest, memory: v.MemorySize}
-	e, mine := m.claim(k)
-	if mine {
-		go m.build(context.WithoutCancel(ctx), k, e)
-	}
+	e := m.claim(ctx, k)
 	select {
 	case <-e.ready:
 	case <-ctx.Done():
@@ -90,18 +93,19 @@ func (m *modules) lease(ctx context.Context, v catalogue.Version) (*Lease, error
 	}, nil
 }
 
-// claim finds or makes the entry and counts the caller in; mine tells that the
-// caller must build it.
-func (m *modules) claim(k key) (e *entry, mine bool) {
+// claim finds the entry, or makes it and begins to build it, and counts the caller in.
+func (m *modules) claim(ctx context.Context, k key) *entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, found := m.entries[k]
 	if !found {
-		e = &entry{ready: make(chan struct{})}
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		e = &entry{ready: make(chan struct{}), cancel: cancel}
 		m.entries[k] = e
+		m.building.Go(func() { m.build(ctx, k, e) })
 	}
 	e.users++
-	return e, !found
+	return e
 }
 
 func (m *modules) release(k key, e *entry) {
@@ -111,8 +115,13 @@ func (m *modules) release(k key, e *entry) {
 	e.lastUsed = m.now()
 	// A failure is not kept: what failed for want of memory or disk may succeed
 	// next time, and what is wrong with the module is written in the catalogue.
-	if e.err != nil && m.entries[k] == e {
-		delete(m.entries, k)
+	if e.built && e.err != nil {
+		m.drop(k, e)
+	}
+	if !e.built && e.users == 0 { // nobody waits any more
+		m.drop(k, e)
+		e.cancel()
+		return
 	}
 	if e.users == 0 {
 		select {
@@ -122,14 +131,40 @@ func (m *modules) release(k key, e *entry) {
 	}
 }
 
-func (m *modules) build(ctx context.Context, k key, e *entry) {
-	defer close(e.ready)
-	m.slots <- struct{}{}
-	defer func() { <-m.slots }()
-	e.err = m.compile(ctx, k, e)
+// drop forgets an entry, unless another is in its place.
+func (m *modules) drop(k key, e *entry) {
+	if m.entries[k] == e {
+		delete(m.entries, k)
+	}
 }
 
-func (m *modules) compile(ctx context.Context, k key, e *entry) error {
+func (m *modules) build(ctx context.Context, k key, e *entry) {
+	defer close(e.ready)
+	defer e.cancel()
+	err := m.load(ctx, k, e, m.loading, m.engine.Cached)
+	if errors.Is(err, sandbox.ErrNotCached) {
+		err = m.load(ctx, k, e, m.compiling, m.engine.Publish)
+	}
+	m.mu.Lock()
+	e.built, e.err = true, err
+	abandoned := m.entries[k] != e
+	m.mu.Unlock()
+	if abandoned && e.module != nil { // a moment too late to be stopped
+		_ = e.module.Close(context.WithoutCancel(ctx)) // nobody is left to be told
+	}
+}
+
+// load takes its turn and makes the module in one of two ways. What is uploaded is
+// in memory meanwhile, so those who wait for their turn have not read it yet.
+func (m *modules) load(ctx context.Context, k key, e *entry, turns chan struct{},
+	how func(context.Context, []byte, sandbox.Limits) (*sandbox.Module, error),
+) error {
+	select {
+	case turns <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-turns }()
 	upload, err := m.code(k.digest)
 	if err != nil {
 		return fmt.Errorf("read the code: %w", err)
@@ -138,7 +173,7 @@ func (m *modules) compile(ctx context.Context, k key, e *entry) error {
 	if err != nil {
 		return fmt.Errorf("open the deployment package: %w", err)
 	}
-	e.module, err = m.engine.Compile(ctx, pkg.Wasm, sandbox.Limits{MemoryBytes: uint64(k.memory) << 20})
+	e.module, err = how(ctx, pkg.Wasm, sandbox.Limits{MemoryBytes: uint64(k.memory) << 20})
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
 // Package publish makes a version ready to run: it unpacks the deployment
-// package, has the sandbox validate and compile the module, and settles the
+// package, has the sandbox prepare the module in a child process, and settles the
 // version's state in the catalogue. Compiling takes seconds for a large module,
 // so it happens behind the API's back: that is what State Pending and
 // LastUpdateStatus InProgress are for.
@@ -63,12 +63,13 @@ type Publisher struct {
 // New returns a Publisher that has not started.
 func New(cfg Config) *Publisher {
 	return &Publisher{cfg: cfg, modules: &modules{
-		engine:  cfg.Engine,
-		code:    cfg.Catalogue.Code,
-		slots:   make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
-		idle:    make(chan struct{}, 1),
-		now:     time.Now,
-		entries: map[key]*entry{},
+		engine:    cfg.Engine,
+		code:      cfg.Catalogue.Code,
+		loading:   make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+		compiling: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		idle:      make(chan struct{}, 1),
+		now:       time.Now,
+		entries:   map[key]*entry{},
 	}}
 }
 
@@ -81,15 +82,15 @@ func (p *Publisher) Start() {
 	p.running.Go(func() { p.sweepAll(ctx) })
 }
 
-// Shutdown stops publishing, waits for the compilation under way within ctx and
-// closes the modules that have no user. What was not published stays unsettled
+// Shutdown stops publishing, ends the compilations under way, waits for their end
+// within ctx and closes the modules that have no user. What was not published stays unsettled
 // in the catalogue and is taken up at the next start.
 func (p *Publisher) Shutdown(ctx context.Context) error {
 	if p.stop != nil {
 		p.stop()
 	}
 	ended := make(chan struct{})
-	go func() { p.running.Wait(); close(ended) }()
+	go func() { p.running.Wait(); p.modules.building.Wait(); close(ended) }()
 	select {
 	case <-ended:
 	case <-ctx.Done():
@@ -108,25 +109,35 @@ func (p *Publisher) Lease(ctx context.Context, v catalogue.Version) (*Lease, err
 }
 
 // publishAll gives each unsettled version a goroutine of its own, so that a
-// module that is slow to compile delays nobody else's; modules.slots bounds how
-// many compile at a time.
+// module that is slow to compile delays nobody else's; modules.compiling bounds how
+// many compile at a time. A compilation for a version that is gone or has been
+// updated is ended.
 func (p *Publisher) publishAll(ctx context.Context) {
 	ended := make(chan string)
-	underway := map[string]bool{}
+	underway := map[string]context.CancelFunc{}
 	for {
+		wanted := map[string]bool{}
 		for _, v := range p.cfg.Catalogue.Unsettled() {
 			id := v.QualifiedARN() + "@" + v.RevisionID
-			if underway[id] {
+			wanted[id] = true
+			if underway[id] != nil {
 				continue
 			}
-			underway[id] = true
+			useful, cancel := context.WithCancel(ctx)
+			underway[id] = cancel
 			p.running.Go(func() {
-				p.publish(ctx, v)
+				defer cancel()
+				p.publish(ctx, useful, v)
 				select {
 				case ended <- id:
 				case <-ctx.Done():
 				}
 			})
+		}
+		for id, cancel := range underway {
+			if !wanted[id] {
+				cancel()
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -138,11 +149,12 @@ func (p *Publisher) publishAll(ctx context.Context) {
 	}
 }
 
-func (p *Publisher) publish(ctx context.Context, v catalogue.Version) {
+// publish makes a version ready, as long as that is useful, and settles it.
+func (p *Publisher) publish(ctx, useful context.Context, v catalogue.Version) {
 	log := p.cfg.Log.With().Str("function", v.FunctionName).Str("version", v.Version).Logger()
 	began := time.Now()
-	lease, err := p.modules.lease(ctx, v)
-	if ctx.Err() != nil && err != nil {
+	lease, err := p.modules.lease(useful, v)
+	if useful.Err() != nil && err != nil {
 		return // shutting down: the version stays unsettled and is not called broken
 	}
 	failure := describe(err)
@@ -151,9 +163,9 @@ func (p *Publisher) publish(ctx context.Context, v catalogue.Version) {
 	} else {
 		defer lease.Release()
 		if p.cfg.Capture != nil {
-			v.Snapshot, failure = p.cfg.Capture(ctx, v)
+			v.Snapshot, failure = p.cfg.Capture(useful, v)
 		}
-		if ctx.Err() != nil {
+		if useful.Err() != nil {
 			return // as above
 		}
 	}

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	validModule   = module("\x02\x00\x0b")
 	invalidModule = module("\x04\x00\x41\x00\x0b")
+	slowModule    = module("\x03\x00\x01\x0b") // see fixture.prepare
 )
 
 func module(body string) []byte {
@@ -36,6 +38,17 @@ type fixture struct {
 	catalogue *catalogue.Catalogue
 	publisher *Publisher
 	settled   chan catalogue.Version
+	preparing chan context.Context // gets the context of each slowModule
+}
+
+// prepare works in this process, and never ends with slowModule before it has to.
+func (f *fixture) prepare(ctx context.Context, wasm []byte, dir string) (sandbox.Prepared, error) {
+	if bytes.Equal(wasm, slowModule) {
+		f.preparing <- ctx
+		<-ctx.Done()
+		return sandbox.Prepared{}, ctx.Err()
+	}
+	return sandbox.PrepareHere(ctx, wasm, dir)
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -49,11 +62,11 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := sandbox.New(t.Context(), sandbox.Config{})
+	f := &fixture{catalogue: functions, settled: make(chan catalogue.Version, 8), preparing: make(chan context.Context, 8)}
+	engine, err := sandbox.New(t.Context(), sandbox.Config{CacheDir: filepath.Join(dir, "compiled"), Prepare: f.prepare})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{catalogue: functions, settled: make(chan catalogue.Version, 8)}
 	f.publisher = New(Config{
 		Engine: engine, Catalogue: functions, Idle: time.Hour, Log: zerolog.Nop(),
 		Settled: func(v catalogue.Version) { f.settled <- v },

@@ -10,11 +10,12 @@ import (
 	"syscall"
 
 	"github.com/lambent-host/lambent/host/cli"
+	"github.com/lambent-host/lambent/sandbox/publish"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once what the first has asked to end
+	publish.ExitIfChild()
+	ctx, stop := untilSignal()
 	code := cli.Main(ctx, cli.Process{
 		Args:   os.Args[1:],
 		Env:    os.Environ(),
@@ -24,4 +25,27 @@ func main() {
 	})
 	stop()
 	os.Exit(code)
+}
+
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM. By then
+// a second one has its usual effect again: it ends at once what the first has asked
+// to end. (signal.NotifyContext ends the context first, and what is sent before its
+// stop is called is lost.)
+func untilSignal() (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		select {
+		case second := <-signals: // came with the first
+			if self, err := os.FindProcess(os.Getpid()); err == nil {
+				_ = self.Signal(second)
+			}
+		default:
+		}
+		cancel()
+	}()
+	return ctx, func() { signal.Stop(signals); cancel() }
 }
