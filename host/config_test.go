@@ -25,7 +25,7 @@ func TestValidateListsEveryFaultAndNamesTheField(t *testing.T) {
 	if err == nil {
 		t.Fatal("a wholly wrong configuration was accepted")
 	}
-	for _, field := range []string{"Listen", "DataDir", "Region", "AccountID", "ConcurrencyLimit", "EnvironmentIdle", "ShutdownTimeout", "RetryDelays: number 2"} {
+	for _, field := range []string{"Listen", "DataDir", "Region", "AccountID", "ConcurrencyLimit", "EnvironmentIdle", "SnapStart", "SnapshotSpace", "Isolation", "ShutdownTimeout", "RetryDelays: number 2"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%q does not name %s", err, field)
 		}

@@ -43,11 +43,20 @@ func (c *collected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestOneTraceAnInvocationJoinedToTheCallers(t *testing.T) {
+	// How an environment came to be is in the trace.
+	for mode, span := range map[string]string{"api": "init", "all": "restore"} {
+		t.Run(mode, func(t *testing.T) { oneTrace(t, mode, span) })
+	}
+}
+
+func oneTrace(t *testing.T, mode, span string) {
 	spans := new(collected)
 	endpoint := httptest.NewServer(spans)
 	defer endpoint.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.URL)
-	f := start(t, func(c *host.Config) { c.Env = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint.URL} })
+	f := start(t, func(c *host.Config) {
+		c.Env, c.SnapStart = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint.URL}, mode
+	})
 	f.deploy(t, "hello", "hello", settings{})
 
 	const trace = "0af7651916cd43dd8448eb211c80319c"
@@ -76,7 +85,7 @@ func TestOneTraceAnInvocationJoinedToTheCallers(t *testing.T) {
 			names = append(names, s.Name)
 		}
 	}
-	for _, want := range []string{"invocation", "resolve", "admit", "init", "invoke"} {
+	for _, want := range []string{"invocation", "resolve", "admit", span, "invoke"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("the caller's trace has spans %v, %s is missing", names, want)
 		}

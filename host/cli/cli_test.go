@@ -178,6 +178,7 @@ func TestWhatCannotBeDoneIsSaidClearly(t *testing.T) {
 		{"environment without a value", nil, []string{"deploy", "f", notWasm, "--env", "NOVALUE"}, exitUsage, "NOVALUE"},
 		{"log level", nil, []string{"serve", "--data", dir, "--log-level", "loud"}, exitUsage, "--log-level"},
 		{"account", nil, []string{"serve", "--data", dir, "--account", "12"}, exitUsage, "--account: "},
+		{"snapshots", nil, []string{"serve", "--data", dir, "--snapstart", "sometimes", "--isolation", "process", "--snapshot-space", "0"}, exitUsage, "--snapstart: \"sometimes\" is not one of api, all, off\n--snapshot-space: 0 is below 1\n--isolation: \"process\" is not one of environment, request"},
 		{"several faults at once", nil, []string{"serve", "--listen", "nonsense", "--idle", "-5s"}, exitUsage, "--listen: address nonsense: missing port in address\n--idle: -5s is not positive"},
 		{"bench settings", nil, []string{"bench", "--rounds", "0", "--function", "silk"}, exitUsage, "--rounds: 0 is not between 1 and 1000\n--function: \"silk\""},
 		{"help for nothing", nil, []string{"help", "frobnicate"}, exitUsage, `no command "frobnicate"`},
