@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,13 +23,31 @@ import (
 	"github.com/lambent-host/lambent/telemetry"
 )
 
+// hostLog is the host's log, which goroutines write.
+type hostLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *hostLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *hostLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // copying is a pool whose environments are restored from snapshots, with all that
 // it tells.
 type copying struct {
 	*Pool
 	t      *testing.T
 	events *telemetry.Subscription
-	log    *bytes.Buffer // of the host; read it when nothing runs
+	log    *hostLog
 	tmp    string
 }
 
@@ -38,7 +57,7 @@ func newCopying(t *testing.T, wasm []byte, change func(cfg *Config)) *copying {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &copying{t: t, log: new(bytes.Buffer)}
+	c := &copying{t: t, log: new(hostLog)}
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			t.Error(err)
