@@ -116,7 +116,7 @@ func (h *Host) open(ctx context.Context) error {
 	h.publisher = publish.New(publish.Config{
 		Engine: h.engine, Catalogue: functions, Idle: moduleIdle,
 		Capture: func(ctx context.Context, v catalogue.Version) (catalogue.SnapshotState, *catalogue.Failure) {
-			return h.pool.Capture(ctx, v)
+			return h.capture(ctx, functions, v)
 		},
 		Settled: func(v catalogue.Version) { h.retire(functions, v) },
 		Log:     h.log,

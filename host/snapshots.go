@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"path/filepath"
 
 	"github.com/lambent-host/lambent/host/catalogue"
@@ -19,6 +20,16 @@ func (h *Host) openSnapshots() (err error) {
 		Idle: moduleIdle, Log: h.log,
 	})
 	return err
+}
+
+// capture has the snapshot of a version made. If the version is deleted meanwhile,
+// nobody else would remove it.
+func (h *Host) capture(ctx context.Context, functions *catalogue.Catalogue, v catalogue.Version) (catalogue.SnapshotState, *catalogue.Failure) {
+	state, failure := h.pool.Capture(ctx, v)
+	if _, err := functions.Get(v.FunctionName, v.Version); err != nil {
+		h.retainSnapshots(functions)
+	}
+	return state, failure
 }
 
 // retainSnapshots removes what belongs to no version that there is.

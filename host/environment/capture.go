@@ -105,10 +105,10 @@ func (f *failure) reasonText() string {
 	return f.message
 }
 
-// SnapshotKey names the snapshot of v: it holds whatever init can see.
+// SnapshotKey names the snapshot of v: it holds whatever init can see. Its one
+// argument, the handler, is among the variables.
 func (p *Pool) SnapshotKey(v catalogue.Version) snapshot.Key {
 	parts := []string{v.CodeDigest, strconv.Itoa(v.MemorySize), strconv.Itoa(v.EphemeralStorage)}
-	parts = append(parts, arguments(v)...)
 	return snapshot.KeyOf(v.FunctionName, append(parts, variables(&p.cfg, v, telemetry.SnapStart, "")...)...)
 }
 
@@ -128,6 +128,11 @@ func (p *Pool) snapshotOf(ctx context.Context, v catalogue.Version) (*snapshot.L
 // the instance. Errors: *captureError, *sandbox.NotCapturableError, and breakages
 // of the host.
 func (p *Pool) take(ctx context.Context, v catalogue.Version, module *publish.Lease) (*sandbox.Snapshot, error) {
+	done, err := p.turns.take(ctx, v.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	borrowed := *module
 	borrowed.Release = func() {} // the caller's to release
 	e, err := newEnvironment(&p.cfg, v, &borrowed, telemetry.SnapStart)

@@ -1,11 +1,13 @@
-// Package environment is one execution environment's life: init, invoke,
-// freeze, shutdown. An environment holds one instance of the function's module,
+// Package environment is one execution environment's life: init, or restore from a
+// snapshot, invoke, freeze, shutdown. An environment holds one instance of the function's module,
 // the extension processes that belong to it, and its stream of telemetry. It
 // runs one invocation at a time and is used again while it is warm, so that a
 // function's globals persist as they do on Lambda.
 //
 // [Pool] hands environments out and takes them back; its Lease is where an
-// invocation comes in. Read next: package sandbox for the instance, package
+// invocation comes in. It also makes the snapshots that environments are restored
+// from (capture.go, restore.go), and makes them new after each invocation of a
+// function that is isolated by request (isolation.go). Read next: package sandbox for the instance, package
 // extensions for the processes.
 package environment
 

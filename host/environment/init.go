@@ -135,7 +135,7 @@ func (e *environment) initRuntime(ctx context.Context) error {
 func (e *environment) instanceConfig() sandbox.InstanceConfig {
 	return sandbox.InstanceConfig{
 		Env:    e.variables(),
-		Args:   e.arguments(),
+		Args:   []string{e.version.Handler},
 		Stdout: e.output.stdout,
 		Stderr: e.output.stderr,
 		Task:   e.module.Files,

@@ -60,6 +60,7 @@ type Pool struct {
 	warm   map[string][]*environment // by versionKey; the last one is the warmest
 	told   map[string]string         // by qualified ARN: the versionKey of which tellOfInits has told
 
+	turns  turns          // of inits that are captured
 	leased sync.WaitGroup // environments handed out
 	ending sync.WaitGroup // environments being shut down
 	stop   chan struct{}

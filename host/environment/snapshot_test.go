@@ -376,6 +376,18 @@ func TestTheHostDecidesOfWhichVersionsSnapshotsAreMade(t *testing.T) {
 	}
 }
 
+// That a version cannot be captured is known from its publishing: it is not tried
+// again after a restart.
+func TestWhatWasRefusedIsNotTriedAgain(t *testing.T) {
+	c := newCopying(t, gobuildtest.Function(t, "snapstart"), func(cfg *Config) { cfg.SnapStart = SnapStartAll })
+	v := asking()
+	v.Snapshot.Refused = "as was found when it was published"
+	run(t, c.Pool, v)
+	if all, _ := c.told(); strings.Contains(strings.Join(all, " "), "before the snapshot") {
+		t.Errorf("it tells %q", all)
+	}
+}
+
 // A snapshot that was lost is made again where it is needed.
 func TestALostSnapshotIsMadeAgain(t *testing.T) {
 	c := newCopying(t, gobuildtest.Function(t, "snapstart"), nil)

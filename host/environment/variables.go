@@ -21,11 +21,6 @@ func (e *environment) variables() []string {
 	return variables(e.cfg, e.version, e.kind, e.logStream())
 }
 
-// arguments are those of the function's program.
-func (e *environment) arguments() []string { return arguments(e.version) }
-
-func arguments(v catalogue.Version) []string { return []string{v.Handler} }
-
 // variables are those of a version. One that is captured finds no names of its log:
 // they would be those of the environment that it was captured in (developer guide,
 // "Monitoring for Lambda SnapStart").

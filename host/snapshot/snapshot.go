@@ -115,8 +115,7 @@ func (s *Store) Obtain(ctx context.Context, k Key, m Module, take func(context.C
 		return nil, err
 	}
 	if mine {
-		e.snapshot, e.err = s.find(ctx, k, m, take)
-		close(e.ready)
+		s.fill(ctx, k, e, m, take)
 	}
 	select {
 	case <-e.ready:
@@ -153,13 +152,30 @@ func (s *Store) release(k Key, e *entry) {
 	defer s.mu.Unlock()
 	e.users--
 	e.lastUsed = time.Now()
-	var refused *sandbox.NotCapturableError
-	if s.entries[k] == e && e.err != nil && !errors.As(e.err, &refused) {
+	if s.entries[k] == e && e.failed() {
 		delete(s.entries, k)
 	}
 	if e.users == 0 && (s.closed || s.entries[k] != e) { // it was forgotten while it was in use
 		s.drop(e)
 	}
+}
+
+// fill ends the wait of everybody who asked for the entry, come what may.
+func (s *Store) fill(ctx context.Context, k Key, e *entry, m Module, take func(context.Context) (*sandbox.Snapshot, error)) {
+	defer close(e.ready)
+	e.err = errors.New("making a snapshot was broken off") // by a panic
+	e.snapshot, e.err = s.find(ctx, k, m, take)
+}
+
+// failed tells whether there is no snapshot for a reason that may pass.
+func (e *entry) failed() bool {
+	select {
+	case <-e.ready:
+	default:
+		return false // it is still being made, for others
+	}
+	var refused *sandbox.NotCapturableError
+	return e.err != nil && !errors.As(e.err, &refused)
 }
 
 // find loads the snapshot or has it taken.

@@ -388,3 +388,27 @@ func TestKeysTellPartsApart(t *testing.T) {
 		t.Errorf("a file's name reads back as %+v, %v", k, ok)
 	}
 }
+
+// Whatever ends the making of a snapshot, those who wait are told.
+func TestAPanicDoesNotLeaveOthersWaiting(t *testing.T) {
+	f := open(t, 1<<30)
+	k := KeyOf("f")
+	started, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() { _ = recover() }()
+		_, _ = f.Obtain(t.Context(), k, f.module, func(context.Context) (*sandbox.Snapshot, error) {
+			close(started)
+			<-goOn
+			panic("x")
+		})
+	}()
+	<-started
+	waiting := make(chan error)
+	go func() { _, err := f.Obtain(t.Context(), k, f.module, f.take); waiting <- err }()
+	close(goOn)
+	<-ended
+	if err := <-waiting; err != nil && !strings.Contains(err.Error(), "broken off") { // nil: it came later
+		t.Errorf("error %v", err)
+	}
+}
