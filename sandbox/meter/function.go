@@ -16,7 +16,7 @@ type function struct {
 	loops   int      // the next in outlines.loops
 	known   knownLocal
 	now     tally
-	left    int64 // the most that returns leave unpaid, see tally.go
+	left    int64 // the most that returns and calls leave unpaid, see tally.go
 	through int64 // the most that was done where there was no charge
 	self    uint32
 	itself  bool // it calls itself
@@ -69,7 +69,7 @@ func (f *function) scanOnce(index int) error {
 	if f.r.left() != 0 {
 		return fmt.Errorf("%d bytes follow the last end", f.r.left())
 	}
-	f.settleReturns()
+	f.settleLeft()
 	f.resolve()
 	return nil
 }

@@ -26,13 +26,12 @@
 //
 // Call a function loud if it is not one that its callers pay for. First, fuel covers
 // work. A charge takes the most that any path has run since the charge before it in
-// the same activation, or since its entry, with handed units for the caller on top:
-// no activation calls a loud function with more than that unpaid. A callee that
-// returns without a charge has run at most passing units (for a call through a
-// table: silentCost), which the caller adds to its own; what another leaves behind
-// its last charge, at most leaving units, was part of its first, which each
-// activation passes that charges at all. So what is taken is never less than what
-// ran, but for handed and leaving units for each call by the host.
+// the same activation, or since its entry. What an activation may leave unpaid
+// behind its last charge, where it returns or makes a loud call that may never
+// return, is part of its first, and an activation with a loud call has one before
+// that. One that returns without a charge has run at most passing units (called
+// through a table: silentCost), which its caller adds to its own. So what is taken is
+// never less than what ran, but for those units of a call by the host.
 //
 // Second, checks are near. Look at a piece of a run without one. It goes around no
 // loop: each way round has a check, on the way back or at the header. It enters no
@@ -44,17 +43,16 @@
 // last of these, or in one more function that it enters from there, at most stretch
 // units, callees that their callers pay for and those that return without a charge
 // included, before there is a check. With F frames on the stack, which the engine
-// bounds, that is leaving x F + 2 x stretch and one instruction's cost.
+// bounds, that is leaving x F + 2 x stretch and the cost of a call.
 //
-// A quantum may be overdrawn by what one charge takes: at most stretch, handed and
-// leaving units and one instruction.
+// A quantum may be overdrawn by what one charge takes: at most stretch units, handed
+// or leaving ones, and one call's.
 //
-// Single instructions whose time depends on
-// their operands are led through routines added to the module: memory.fill,
-// memory.copy and memory.init of long segments run in chunks of 1 MiB with a
-// check after each, the table instructions pay per slot (tables are clamped to
-// [Limits.TableSlots]), and a memory.grow that fails is reported to
-// lambent_meter.refused.
+// Single instructions whose time depends on their operands are led
+// through routines added to the module: memory.fill, memory.copy and memory.init of
+// long segments run in chunks of 1 MiB with a check after each, the table
+// instructions pay per slot (tables are clamped to [Limits.TableSlots]), and a
+// memory.grow that fails is reported to lambent_meter.refused.
 //
 // # What else changes
 //

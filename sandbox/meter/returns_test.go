@@ -87,3 +87,30 @@ func TestWorkBehindACallVisitsTheHost(t *testing.T) {
 		})
 	}
 }
+
+// What runs behind the last charge of a function is part of its first: little work
+// behind a call needs no check of its own, but it is paid for.
+func TestWhatRunsBehindTheLastChargeIsPaid(t *testing.T) {
+	const calls, unit, quantum = 20_000, 2, 5000
+	work := func(n int) string { return strings.Repeat("local.get 1 i64.const 3 i64.add local.set 1 ", n) }
+	const again = "local.get 0 i32.const 1 i32.sub call 2 "
+	for name, code := range map[string]string{
+		"behind a call":            "local.get 0 i32.eqz if > return end " + again + work(25),
+		"between calls":            "local.get 0 i32.eqz if > return end call 1 " + work(25) + again,
+		"before one that is final": "local.get 0 i32.eqz if > unreachable end call 1 " + work(25) + again + "unreachable",
+	} {
+		m := &wasmtest.Module{}
+		m.Func("", ">", "", "loop > i32.const 0 br_if 0 end")
+		m.Func("", ">", "", "call 0")
+		m.Func("run", "i>", "l", code)
+		h := newHost(t, wazero.NewRuntimeConfigCompiler())
+		h.quantum = quantum
+		_, err := h.mustInstantiate(rewrite(t, m.Bytes())).ExportedFunction("run").Call(context.Background(), calls)
+		if (err != nil) != strings.Contains(code, "unreachable") {
+			t.Fatal(err)
+		}
+		if least := calls * 25 * unit / quantum; h.yields < least {
+			t.Errorf("%s: %d visits, want %d", name, h.yields, least)
+		}
+	}
+}

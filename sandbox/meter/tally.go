@@ -3,8 +3,7 @@ package meter
 // What this file bounds, in units of static cost. How they make the proof is in
 // the package comment; they may only be changed together with it.
 const (
-	// handed is the most that a caller has not paid for where it calls: the first
-	// charge of a function takes it along.
+	// handed is the most that a function has not paid for where it calls.
 	handed = 64
 	// passing is the most that a function may do from entry to return without a
 	// charge; who called it reckons with that much.
@@ -54,12 +53,7 @@ func (t *tally) meet(o tally) {
 func (t *tally) reached() bool { return t.unasked >= 0 || t.asked >= 0 }
 
 // due is what a charge here has to take.
-func (t *tally) due() int64 {
-	if t.through >= 0 {
-		return max(t.through+handed, t.paid)
-	}
-	return t.paid
-}
+func (t *tally) due() int64 { return max(t.through, t.paid) }
 
 // settle is a charge.
 func (t *tally) settle(check bool) {
@@ -73,7 +67,7 @@ func (t *tally) settle(check bool) {
 type charge struct {
 	cost  int64
 	check bool // also call the host when the fuel is used up
-	first bool // it may be the first of its function: it pays for the return too
+	first bool // it may be the first of its function: it pays for what is left, too
 	block int  // it stands in, or whose header it leads to
 }
 
@@ -110,6 +104,7 @@ func (f *function) calls(at int) {
 	if f.now.unasked >= 0 || f.now.due() > handed {
 		f.pay(at, true)
 	}
+	f.left = max(f.left, f.now.paid) // the callee may never return
 }
 
 // returns prepares a return at an offset.
@@ -120,9 +115,9 @@ func (f *function) returns(at int) {
 	f.left, f.through = max(f.left, f.now.paid), max(f.through, f.now.through)
 }
 
-// settleReturns lets the first charges of the function pay for what runs behind
-// the last.
-func (f *function) settleReturns() {
+// settleLeft lets the first charges of the function pay for what runs behind the
+// last.
+func (f *function) settleLeft() {
 	for i := range f.charges {
 		if c := &f.charges[i]; c.first {
 			c.cost += f.left
