@@ -31,6 +31,24 @@ func TestFunctionErrorsAreTriedTwiceMore(t *testing.T) {
 	})
 }
 
+// A hook that fails is the function's failure, although the caller gets an error of
+// the service for it.
+func TestARestoreThatFailsIsTriedTwiceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), Config{}, func(context.Context, *invoke.Request) (*invoke.Outcome, error) {
+			return nil, &invoke.RestoreError{Message: "the hook failed"}
+		})
+		start := time.Now()
+		r.enqueue("fn", "r1")
+		r.Start()
+		r.idle()
+		if got, want := r.inv.times("r1", start), []time.Duration{0, time.Minute, 3 * time.Minute}; !slices.Equal(got, want) {
+			t.Errorf("tries at %v, want %v", got, want)
+		}
+		r.end()
+	})
+}
+
 func TestRetryDelaysCanBeEmpty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, t.TempDir(), Config{RetryDelays: []time.Duration{}}, failing)

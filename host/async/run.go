@@ -46,7 +46,7 @@ func (q *Queue) run(ev *event) {
 	case err == nil && outcome.FunctionError == "":
 		q.calm(ev)
 		q.forget(ev)
-	case err == nil:
+	case err == nil, unrestored(err):
 		q.calm(ev)
 		q.functionFailed(ev, r)
 	case q.ctx.Err() != nil: // Shutdown gave up on it: it stays stored as it is
@@ -75,6 +75,13 @@ func (q *Queue) invoke(req *invoke.Request) (outcome *invoke.Outcome, err error)
 func gone(err error) bool {
 	var e interface{ NotFound() bool }
 	return errors.As(err, &e) && e.NotFound()
+}
+
+// unrestored tells whether the function's own hook kept it from being restored
+// from its snapshot: that is a failure of the function, and not of the host.
+func unrestored(err error) bool {
+	var e *invoke.RestoreError
+	return errors.As(err, &e)
 }
 
 // later tells whether the function, not the event, has to wait: it is throttled
