@@ -44,6 +44,9 @@ type Config struct {
 	// ConcurrencyLimit is how many invocations run at a time (Lambda's account
 	// limit; 1000 by default).
 	ConcurrencyLimit int
+	// CPUQuota says what CPU time an environment gets: QuotaLambda, a share by
+	// MemorySize and no more, or QuotaOff, all that others leave.
+	CPUQuota string
 	// EnvironmentIdle is how long an execution environment stays warm without an
 	// invocation.
 	EnvironmentIdle time.Duration
@@ -65,6 +68,16 @@ type Config struct {
 	Version string
 }
 
+// Values of Config.CPUQuota.
+const (
+	// QuotaLambda gives a function MemorySize/1769 of one CPU in its invocations,
+	// as on Lambda, and all of one during init.
+	QuotaLambda = "lambda"
+	// QuotaOff leaves it at fairness: who is served least in proportion to its
+	// MemorySize goes next.
+	QuotaOff = "off"
+)
+
 // DefaultConfig returns the embedded defaults; DataDir has none.
 func DefaultConfig() Config {
 	return Config{
@@ -72,6 +85,7 @@ func DefaultConfig() Config {
 		Region:            "us-east-1",
 		AccountID:         "000000000000",
 		ConcurrencyLimit:  1000,
+		CPUQuota:          QuotaLambda,
 		CompileCacheSpace: 4 << 10,
 		Publishing:        publish.DefaultLimits(),
 		EnvironmentIdle:   5 * time.Minute,
@@ -107,6 +121,9 @@ func (c Config) Validate() error {
 	}
 	if c.ConcurrencyLimit < 1 {
 		fault("ConcurrencyLimit: %d is below 1", c.ConcurrencyLimit)
+	}
+	if c.CPUQuota != QuotaLambda && c.CPUQuota != QuotaOff {
+		fault("CPUQuota: %q is not one of %s, %s", c.CPUQuota, QuotaLambda, QuotaOff)
 	}
 	if c.EnvironmentIdle <= 0 {
 		fault("EnvironmentIdle: %v is not positive", c.EnvironmentIdle)

@@ -123,7 +123,8 @@ func (h *Host) open(ctx context.Context) error {
 	})
 	h.pool = environment.NewPool(environment.Config{
 		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, TmpRoot: h.tmp,
-		Idle: cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
+		CPUQuota: cfg.CPUQuota == QuotaLambda,
+		Idle:     cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
 		SnapshotInitTimeout: environment.SnapshotInitTimeout, RestoreTimeout: environment.RestoreTimeout,
 		SnapStart: environment.SnapStart(cfg.SnapStart), Snapshots: h.snapshots, Isolation: catalogue.Isolation(cfg.Isolation),
 		Region: cfg.Region, AccountID: cfg.AccountID, NewID: newEnvironmentID, Log: h.log,

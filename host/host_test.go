@@ -40,6 +40,7 @@ func start(t *testing.T, change ...func(*host.Config)) *fixture {
 	cfg.DataDir = t.TempDir()
 	cfg.CompileCacheDir = compileCache(t)
 	cfg.CompileCacheKey = []byte("of the tests")
+	cfg.CPUQuota = host.QuotaOff // cpu_test.go has it on
 	for _, c := range change {
 		c(&cfg)
 	}

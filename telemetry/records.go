@@ -201,6 +201,9 @@ type ReportMetrics struct {
 	InitDurationMs          *Millis `json:"initDurationMs,omitempty"`
 	RestoreDurationMs       *Millis `json:"restoreDurationMs,omitempty"`
 	BilledRestoreDurationMs *int64  `json:"billedRestoreDurationMs,omitempty"`
+	// CPUTimeMs is Lambent's own: the CPU time of the invocation, by the clock of
+	// the thread that ran it. Lambda's schemas do not have it.
+	CPUTimeMs Millis `json:"cpuTimeMs,omitempty"`
 }
 
 // Extension is the record of platform.extension.

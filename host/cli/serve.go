@@ -59,6 +59,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&cfg.Region, "region", cfg.Region, "region in ARNs")
 	flags.StringVar(&cfg.AccountID, "account", cfg.AccountID, "account id in ARNs, twelve digits")
 	flags.IntVar(&cfg.ConcurrencyLimit, "concurrency", cfg.ConcurrencyLimit, "how many invocations may run at a time")
+	flags.StringVar(&cfg.CPUQuota, "cpu-quota", cfg.CPUQuota, "CPU time by memory size: lambda (1769 MB is one CPU), or off")
 	flags.DurationVar(&cfg.EnvironmentIdle, "idle", cfg.EnvironmentIdle, "how long an environment stays warm without an invocation")
 	flags.StringVar(&cfg.SnapStart, "snapstart", cfg.SnapStart, "of which versions snapshots are made: api (those that ask), all ($LATEST too), off")
 	flags.IntVar(&cfg.SnapshotSpace, "snapshot-space", cfg.SnapshotSpace, "MB of disk that snapshots may take")
@@ -74,7 +75,7 @@ func (a *app) serveCommand() *cobra.Command {
 // serveFlags are the flags of the fields that a configuration can have faults in.
 var serveFlags = map[string]string{
 	"Listen": "listen", "DataDir": "data", "Region": "region", "AccountID": "account",
-	"ConcurrencyLimit": "concurrency", "EnvironmentIdle": "idle",
+	"ConcurrencyLimit": "concurrency", "CPUQuota": "cpu-quota", "EnvironmentIdle": "idle",
 	"SnapStart": "snapstart", "SnapshotSpace": "snapshot-space", "Isolation": "isolation",
 	"CompileCacheSpace": "compile-space", "MemoryBytes": "publish-memory", "CPUTime": "publish-cpu", "ShutdownTimeout": "shutdown-timeout",
 }

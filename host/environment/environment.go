@@ -41,6 +41,10 @@ const (
 	ShutdownBudget = 2 * time.Second
 )
 
+// memoryPerCPU is the MemorySize, in MB, at which a function has one whole CPU
+// (Lambda developer guide, "Configure Lambda function memory").
+const memoryPerCPU = 1769
+
 // Reasons of a SHUTDOWN event, as the Extensions API sends them.
 const (
 	reasonSpindown = "spindown"
@@ -155,6 +159,14 @@ func (e *environment) maxMemoryMB() int {
 	}
 	const mb = 1 << 20
 	return int((e.instance.MemoryBytes() + mb - 1) / mb)
+}
+
+// cpuTime is what the instance has used of the CPU so far.
+func (e *environment) cpuTime() time.Duration {
+	if e.instance == nil {
+		return 0
+	}
+	return e.instance.CPUTime()
 }
 
 // observers is how many extensions belong to the environment.

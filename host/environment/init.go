@@ -140,5 +140,6 @@ func (e *environment) instanceConfig() sandbox.InstanceConfig {
 		Stderr: e.output.stderr,
 		Task:   e.module.Files,
 		TmpDir: e.tmp, TmpBytes: int64(e.version.EphemeralStorage) << 20,
+		CPUShare: float64(e.version.MemorySize) / memoryPerCPU, CPUQuota: e.cfg.CPUQuota,
 	}
 }

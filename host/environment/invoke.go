@@ -47,6 +47,7 @@ type phase struct {
 	ended    time.Time // when the runtime was done
 	produced int
 	cold     bool
+	cpu      time.Duration // that the instance had used before
 	failure  *failure
 	result   sandbox.Result
 }
@@ -54,7 +55,7 @@ type phase struct {
 // invoke runs the function. The phase is not over when it returns: finish waits
 // for the extensions and reports.
 func (e *environment) invoke(ctx context.Context, in Invocation) (*phase, error) {
-	p := &phase{in: in, began: time.Now(), cold: !e.invoked}
+	p := &phase{in: in, began: time.Now(), cold: !e.invoked, cpu: e.cpuTime()}
 	e.invoked = true
 	e.start(p)
 	if err := e.run(ctx, p); err != nil {

@@ -28,6 +28,8 @@ type Config struct {
 	ExtensionsDir string
 	// TmpRoot is the folder that each environment's /tmp is made in.
 	TmpRoot string
+	// CPUQuota limits each environment to its share of the CPUs, by MemorySize.
+	CPUQuota bool
 	// Idle is how long an environment stays warm without an invocation.
 	Idle time.Duration
 	// InitTimeout bounds the init phase; [InitTimeout] unless a test needs less.

@@ -57,6 +57,7 @@ func (e *environment) report(p *phase) {
 		MemorySizeMB:     int64(e.version.MemorySize),
 		MaxMemoryUsedMB:  int64(e.maxMemoryMB()),
 		BilledDurationMs: billed,
+		CPUTimeMs:        telemetry.Milliseconds(max(0, e.cpuTime()-p.cpu)),
 	}
 	switch {
 	case !p.cold:

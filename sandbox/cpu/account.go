@@ -13,8 +13,10 @@ type Account struct {
 	share     float64
 	limited   bool
 
-	used   atomic.Int64 // ns
-	served float64      // seconds per CPU owed; guarded by scheduler.mu
+	used    atomic.Int64 // ns
+	served  float64      // seconds per CPU owed; guarded by scheduler.mu, as class
+	class   int
+	arrived time.Duration // used since it came from outside
 
 	running bool
 	boosted bool

@@ -21,6 +21,12 @@
 // proportion to its share (stride scheduling). Who comes back after a rest is no
 // further behind than those who are there: rest cannot be saved up.
 //
+// Strictly, an invocation of a tenth of a millisecond would have to wait for a
+// quantum of each guest that spins. So those who come from outside, from a rest or
+// with a new call, are a class of their own until they have used [Short], and go
+// first as long as that class has not used more than half of what was used: short
+// work is done at once, and long work gets half the machine at least.
+//
 // The package starts no goroutine and reads no configuration. Read next:
 // account.go, then call.go of package sandbox, which comes here.
 package cpu
@@ -38,6 +44,9 @@ import (
 // at once when it has rested.
 const Period = 20 * time.Millisecond
 
+// Short is the CPU time up to which a call is short work.
+const Short = 4 * time.Millisecond
+
 // Full is the share of a guest that has a CPU to itself, in CPUs.
 const Full = 1.0
 
@@ -47,10 +56,26 @@ type Scheduler struct {
 	mu      sync.Mutex
 	free    int
 	running []*Account // have a slot; as many as there are slots at most
-	waiting queue
+	classes [2]class
 	served  float64 // where a newcomer begins, in seconds per CPU owed; see now
 	order   uint64
 }
+
+// class is those who wait for a slot, and what those of its kind have used.
+type class struct {
+	waiting queue
+	used    time.Duration
+}
+
+// The classes.
+const (
+	arriving = iota // from outside, until Short is used up
+	staying
+)
+
+// head is how much less a class can have used than the other when it begins to
+// wait: an hour without arrivals does not give them the hour after.
+const head = Period / 2
 
 // NewScheduler has slots guests run at a time. 0: one less than GOMAXPROCS is
 // now, but at least one, so that the host always has a processor to answer with.
@@ -65,12 +90,13 @@ func NewScheduler(slots int) *Scheduler {
 func (s *Scheduler) Waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.waiting)
+	return len(s.classes[arriving].waiting) + len(s.classes[staying].waiting)
 }
 
 // waiter is an account that wants a slot.
 type waiter struct {
 	account *Account
+	class   *class
 	granted chan struct{}
 	order   uint64 // among those that are served alike the first comes first
 	index   int    // in the queue; -1: granted
@@ -83,8 +109,10 @@ func (s *Scheduler) now() float64 {
 	for _, a := range s.running {
 		least = min(least, a.served)
 	}
-	if len(s.waiting) > 0 {
-		least = min(least, s.waiting[0].account.served)
+	for n := range s.classes {
+		if q := s.classes[n].waiting; len(q) > 0 {
+			least = min(least, q[0].account.served)
+		}
 	}
 	if !math.IsInf(least, 1) {
 		s.served = max(s.served, least)
@@ -97,7 +125,7 @@ func (s *Scheduler) now() float64 {
 func (s *Scheduler) ask(a *Account) *waiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.served = max(a.served, s.now())
+	a.served, a.class, a.arrived = max(a.served, s.now()), arriving, 0
 	if s.free > 0 {
 		s.free--
 		s.running = append(s.running, a)
@@ -107,10 +135,26 @@ func (s *Scheduler) ask(a *Account) *waiter {
 }
 
 func (s *Scheduler) enqueue(a *Account) *waiter {
+	c, other := &s.classes[a.class], &s.classes[1-a.class]
+	if len(c.waiting) == 0 {
+		c.used = max(c.used, other.used-head)
+	}
 	s.order++
-	w := &waiter{account: a, granted: make(chan struct{}), order: s.order}
-	heap.Push(&s.waiting, w)
+	w := &waiter{account: a, class: c, granted: make(chan struct{}), order: s.order}
+	heap.Push(&c.waiting, w)
 	return w
+}
+
+// next is who is owed a slot; nil: nobody waits.
+func (s *Scheduler) next() *waiter {
+	first, second := &s.classes[arriving], &s.classes[staying]
+	if len(first.waiting) == 0 || (len(second.waiting) > 0 && first.used > second.used) {
+		first = second
+	}
+	if len(first.waiting) == 0 {
+		return nil
+	}
+	return first.waiting[0]
 }
 
 // withdraw gives up waiting; false: the slot was granted meanwhile.
@@ -120,7 +164,7 @@ func (s *Scheduler) withdraw(w *waiter) bool {
 	if w.index < 0 {
 		return false
 	}
-	heap.Remove(&s.waiting, w.index)
+	heap.Remove(&w.class.waiting, w.index)
 	return true
 }
 
@@ -128,34 +172,43 @@ func (s *Scheduler) withdraw(w *waiter) bool {
 func (s *Scheduler) leave(a *Account, used time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.charge(used)
-	s.grant(a)
+	s.charge(a, used)
+	s.grant(a, s.next())
 }
 
-// grant gives an account's slot to the least served of those who wait.
-func (s *Scheduler) grant(from *Account) {
+func (s *Scheduler) charge(a *Account, used time.Duration) {
+	s.classes[a.class].used += used
+	if a.arrived += used; a.arrived > Short {
+		a.class = staying
+	}
+	a.charge(used)
+}
+
+// grant gives an account's slot to a waiter, if there is one.
+func (s *Scheduler) grant(from *Account, to *waiter) {
 	s.now() // counts who leaves
 	at := slices.Index(s.running, from)
-	if len(s.waiting) == 0 {
+	if to == nil {
 		s.running = slices.Delete(s.running, at, at+1)
 		s.free++
 		return
 	}
-	w := heap.Pop(&s.waiting).(*waiter)
-	s.running[at] = w.account
-	close(w.granted)
+	heap.Remove(&to.class.waiting, to.index)
+	s.running[at] = to.account
+	close(to.granted)
 }
 
-// yield keeps the slot, or gives it to somebody who has been served less and asks
-// for another.
+// yield keeps the slot, or gives it to somebody who is owed it and asks for
+// another.
 func (s *Scheduler) yield(a *Account, used time.Duration) *waiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.charge(used)
-	if len(s.waiting) == 0 || a.served <= s.waiting[0].account.served {
+	s.charge(a, used)
+	to := s.next()
+	if to == nil || (to.account.class == a.class && a.served <= to.account.served) {
 		return nil
 	}
-	s.grant(a)
+	s.grant(a, to)
 	return s.enqueue(a)
 }
 
