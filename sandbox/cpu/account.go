@@ -57,8 +57,10 @@ func (a *Account) Start(p Patience, boosted bool) bool {
 }
 
 // Resume waits for a turn after Pause; false: patience ended before.
-func (a *Account) Resume(p Patience) bool {
-	return a.rest(p) && a.wait(a.scheduler.ask(a), p)
+func (a *Account) Resume(p Patience) bool { return a.turn(p, true) }
+
+func (a *Account) turn(p Patience, outside bool) bool {
+	return a.rest(p) && a.wait(a.scheduler.ask(a, outside), p)
 }
 
 // wait is over when the waiter has a slot; nil has one already.
@@ -91,7 +93,7 @@ func (a *Account) Yield(p Patience) bool {
 	used := a.segment()
 	if a.limited && !a.boosted && a.tokens < used { // it will be in debt
 		a.scheduler.leave(a, used)
-		return a.Resume(p)
+		return a.turn(p, false)
 	}
 	w := a.scheduler.yield(a, used)
 	if w == nil {

@@ -22,8 +22,8 @@
 // further behind than those who are there: rest cannot be saved up.
 //
 // Strictly, an invocation of a tenth of a millisecond would have to wait for a
-// quantum of each guest that spins. So those who come from outside, from a rest or
-// with a new call, are a class of their own until they have used [Short], and go
+// quantum of each guest that spins. So those who come from outside, with a new call
+// or from a sleep, are a class of their own until they have used [Short], and go
 // first as long as that class has not used more than half of what was used: short
 // work is done at once, and long work gets half the machine at least.
 //
@@ -45,7 +45,7 @@ import (
 const Period = 20 * time.Millisecond
 
 // Short is the CPU time up to which a call is short work.
-const Short = 4 * time.Millisecond
+const Short = 2 * time.Millisecond
 
 // Full is the share of a guest that has a CPU to itself, in CPUs.
 const Full = 1.0
@@ -121,11 +121,15 @@ func (s *Scheduler) now() float64 {
 }
 
 // ask takes a slot, or a place in the queue: the waiter's channel is closed when
-// it has a slot.
-func (s *Scheduler) ask(a *Account) *waiter {
+// it has a slot. Who comes back from a rest that its quota has imposed does not
+// come from outside.
+func (s *Scheduler) ask(a *Account, outside bool) *waiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.served, a.class, a.arrived = max(a.served, s.now()), arriving, 0
+	a.served = max(a.served, s.now())
+	if outside {
+		a.class, a.arrived = arriving, 0
+	}
 	if s.free > 0 {
 		s.free--
 		s.running = append(s.running, a)

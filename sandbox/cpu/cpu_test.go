@@ -152,40 +152,48 @@ func TestANewcomerNeitherStarvesNorIsStarved(t *testing.T) {
 // Short work does not wait for a quantum of each guest that spins, and does not
 // take more than half when there is very much of it.
 func TestShortWorkGoesFirstUpToAHalf(t *testing.T) {
-	for _, rest := range []time.Duration{20 * time.Millisecond, 0} {
-		synctest.Test(t, func(t *testing.T) {
-			m := newMachine(1)
-			var all sync.WaitGroup
-			spinners := make([]*Account, 50)
-			for n := range spinners {
-				spinners[n] = m.NewAccount(1, false)
-				all.Go(func() { m.spin(t, spinners[n], 5*time.Second) })
-			}
-			time.Sleep(time.Second)
-			short := make([]*Account, 3)
-			var worst atomic.Int64
-			for n := range short {
-				short[n] = m.NewAccount(1, false)
-				all.Go(func() {
-					for until := time.Now().Add(3 * time.Second); time.Now().Before(until); time.Sleep(rest) {
-						asked := time.Now()
-						short[n].Start(Patience{}, false)
-						worst.Store(max(worst.Load(), int64(time.Since(asked))))
-						m.work(quantum / 5)
-						short[n].Stop()
-					}
-				})
-			}
-			all.Wait()
-			used := short[0].Used() + short[1].Used() + short[2].Used()
-			if rest > 0 && worst.Load() > int64(3*quantum) {
-				t.Errorf("short work waited for %v beside fifty that spin", time.Duration(worst.Load()))
-			}
-			if rest == 0 {
-				near(t, "the half of much short work", used.Seconds()/3, 0.5, 0.05)
-			}
-		})
+	for _, limited := range []bool{false, true} {
+		shortWork(t, 20*time.Millisecond, limited)
+		shortWork(t, 0, limited)
 	}
+}
+
+// shortWork rests between its calls beside fifty that spin, with quotas that
+// come to nearly a CPU, or without.
+func shortWork(t *testing.T, rest time.Duration, limited bool) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(1)
+		var all sync.WaitGroup
+		spinners := make([]*Account, 50)
+		for n := range spinners {
+			spinners[n] = m.NewAccount(0.019, limited)
+			all.Go(func() { m.spin(t, spinners[n], 5*time.Second) })
+		}
+		time.Sleep(time.Second)
+		short := make([]*Account, 3)
+		var worst atomic.Int64
+		for n := range short {
+			short[n] = m.NewAccount(1, false)
+			all.Go(func() {
+				for until := time.Now().Add(3 * time.Second); time.Now().Before(until); time.Sleep(rest) {
+					asked := time.Now()
+					short[n].Start(Patience{}, false)
+					worst.Store(max(worst.Load(), int64(time.Since(asked))))
+					m.work(quantum / 5)
+					short[n].Stop()
+				}
+			})
+		}
+		all.Wait()
+		used := short[0].Used() + short[1].Used() + short[2].Used()
+		if rest > 0 && worst.Load() > int64(3*quantum) {
+			t.Errorf("short work waited for %v beside fifty that spin", time.Duration(worst.Load()))
+		}
+		if rest == 0 {
+			near(t, "the half of much short work", used.Seconds()/3, 0.5, 0.05)
+		}
+	})
 }
 
 func TestWaitingEndsWithPatienceAndLosesNoSlot(t *testing.T) {
