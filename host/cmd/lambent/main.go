@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/lambent-host/lambent/host/cli"
@@ -15,6 +16,11 @@ import (
 
 func main() {
 	publish.ExitIfChild()
+	if _, chosen := os.LookupEnv("GOMAXPROCS"); !chosen {
+		// One more than there are CPUs: guests may have them all, and there is still
+		// a processor, in Go's sense, for the host to answer on.
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 	ctx, stop := untilSignal()
 	code := cli.Main(ctx, cli.Process{
 		Args:   os.Args[1:],
