@@ -25,6 +25,11 @@
 // compilation costs in time and memory is bounded by the caps of package meter and
 // by the limits of the child process that compiles.
 //
+// Between calls an instance is its memory and its mutable globals; what it runs on
+// it takes for a call and may lose to another (seat.go). One that has lost it is
+// parked: it keeps what differs from the image that its memory was made of, a
+// module's initial memory or a [Snapshot] (parked.go, snapshot.go).
+//
 // # Reach
 //
 // A guest sees WASI preview 1 (clocks, random bytes, arguments, environment,
