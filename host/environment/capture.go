@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -119,9 +120,42 @@ func (p *Pool) snapshotOf(ctx context.Context, v catalogue.Version) (*snapshot.L
 		return nil, err
 	}
 	defer module.Release()
-	return p.cfg.Snapshots.Obtain(ctx, p.SnapshotKey(v), module.Module, func(ctx context.Context) (*sandbox.Snapshot, error) {
+	key := p.SnapshotKey(v)
+	lease, err := p.cfg.Snapshots.Obtain(ctx, key, module.Module, func(ctx context.Context) (*sandbox.Snapshot, error) {
 		return p.take(ctx, v, module)
 	})
+	p.noteBroken(key, err)
+	return lease, err
+}
+
+// captureRest is how long an environment does not try to have a snapshot made whose
+// init has just failed: it has its own init to run, which will tell the caller.
+const captureRest = time.Minute
+
+func (p *Pool) noteBroken(k snapshot.Key, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var failed *captureError
+	if errors.As(err, &failed) {
+		p.broken[k] = time.Now()
+	} else if err == nil {
+		delete(p.broken, k)
+	}
+}
+
+// justBroken tells whether an init to be captured has failed a short while ago.
+func (p *Pool) justBroken(k snapshot.Key) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	since, found := p.broken[k]
+	return found && time.Since(since) < captureRest
+}
+
+// forgetBroken drops what does not matter any more.
+func (p *Pool) forgetBroken() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.broken, func(_ snapshot.Key, since time.Time) bool { return time.Since(since) >= captureRest })
 }
 
 // take runs init in an environment of its own, without extensions, and captures
@@ -140,7 +174,10 @@ func (p *Pool) take(ctx context.Context, v catalogue.Version, module *publish.Le
 		return nil, err
 	}
 	defer e.shutdown(context.WithoutCancel(ctx), reasonSpindown)
-	limit := max(p.cfg.SnapshotInitTimeout, e.timeout())
+	limit := p.cfg.InitTimeout // as without a snapshot, where nobody asked for one
+	if v.AsksForSnapshot() {
+		limit = max(p.cfg.SnapshotInitTimeout, e.timeout())
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	began := time.Now()

@@ -62,9 +62,10 @@ type Pool struct {
 	warm   map[string][]*environment // by versionKey; the last one is the warmest
 	told   map[string]string         // by qualified ARN: the versionKey of which tellOfInits has told
 
-	turns  turns          // of inits that are captured
-	leased sync.WaitGroup // environments handed out
-	ending sync.WaitGroup // environments being shut down
+	turns  turns                      // of inits that are captured
+	broken map[snapshot.Key]time.Time // when an init that was to be captured failed
+	leased sync.WaitGroup             // environments handed out
+	ending sync.WaitGroup             // environments being shut down
 	stop   chan struct{}
 	swept  chan struct{} // closed when the janitor has ended
 }
@@ -72,7 +73,7 @@ type Pool struct {
 // NewPool returns a running Pool. It owns one goroutine, which ends idle
 // environments, until Shutdown.
 func NewPool(cfg Config) *Pool {
-	p := &Pool{cfg: cfg, warm: map[string][]*environment{}, told: map[string]string{}, stop: make(chan struct{}), swept: make(chan struct{})}
+	p := &Pool{cfg: cfg, warm: map[string][]*environment{}, told: map[string]string{}, broken: map[snapshot.Key]time.Time{}, stop: make(chan struct{}), swept: make(chan struct{})}
 	go p.sweep()
 	return p
 }
@@ -167,7 +168,7 @@ func (p *Pool) make(ctx context.Context, v catalogue.Version) (*environment, err
 // anew where it was lost; nil for an environment that runs its init, because v has
 // no snapshot or none can be made now.
 func (p *Pool) findSnapshot(ctx context.Context, v catalogue.Version) *snapshot.Lease {
-	if !p.restores(v) {
+	if !p.restores(v) || p.justBroken(p.SnapshotKey(v)) {
 		return nil
 	}
 	lease, err := p.snapshotOf(ctx, v)
@@ -305,6 +306,7 @@ func (p *Pool) sweep() {
 			if p.cfg.Snapshots != nil {
 				p.cfg.Snapshots.Sweep()
 			}
+			p.forgetBroken()
 		}
 	}
 }

@@ -320,6 +320,35 @@ func TestARestoreThatFailsRefusesTheInvocation(t *testing.T) {
 	}
 }
 
+// Where nobody asked for a snapshot a failing init costs no more than without one:
+// it has the time of any init, and environments do not run it twice.
+func TestAFailingInitIsNotRunForNothing(t *testing.T) {
+	c := newCopying(t, keeper(t), func(cfg *Config) {
+		cfg.SnapStart, cfg.InitTimeout, cfg.SnapshotInitTimeout = SnapStartAll, 200*time.Millisecond, time.Hour
+	})
+	v := asking("HANG=1")
+	v.SnapStartApplyOn, v.Timeout = "None", 1
+	if state, failure := c.Capture(t.Context(), v); state.Ready || failure != nil {
+		t.Errorf("state %+v, failure %+v", state, failure)
+	}
+	c.told()
+	answer, cold := run(t, c.Pool, v)
+	if answer.FunctionError == "" || !cold {
+		t.Errorf("answer %s", answer.Payload)
+	}
+	all, records := c.told()
+	if n := strings.Count(strings.Join(all, " "), "initStart"); n != 1 || records[telemetry.TypeInitStart].(telemetry.InitStart).InitializationType != telemetry.OnDemand {
+		t.Errorf("it tells %q, want one init, on demand", all)
+	}
+	c.broken[c.SnapshotKey(v)] = time.Now().Add(-captureRest)
+	if c.justBroken(c.SnapshotKey(v)) {
+		t.Error("it is not tried again after its rest")
+	}
+	if c.forgetBroken(); len(c.broken) != 0 {
+		t.Error("it is remembered for ever")
+	}
+}
+
 // What cannot be captured runs without a snapshot, and the version says why.
 func TestWhatCannotBeCapturedRunsItsInit(t *testing.T) {
 	for name, tc := range map[string]struct {
