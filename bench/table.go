@@ -57,7 +57,7 @@ time, part of the latency; the rest is HTTP and the host. Ratios of latency: les
 func (r Report) writeHead(b *bytes.Buffer) {
 	r.Head.Write(b)
 	c := r.Config
-	fmt.Fprintf(b, "%d rounds of %d requests (%d cold), %d before each to warm up; function of %d MB, no extensions, no exporter; %s\n",
+	fmt.Fprintf(b, "%d rounds of %d requests (%d cold), %d before each to warm up; function of %d MB without CPU quota, no extensions, no exporter; %s\n",
 		c.Rounds, c.Requests, c.Cold, c.Warmup, c.MemoryMB, r.Started.UTC().Format(time.RFC3339))
 	s := r.Setup
 	cache := "empty compile cache"
