@@ -58,7 +58,6 @@ type round struct {
 	prepared sandbox.Prepared
 	usage    publish.Usage
 	load     time.Duration
-	cache    int64 // bytes
 }
 
 func measureModule(ctx context.Context, cfg Config, name string, wasm []byte, progress func(string)) (Row, error) {

@@ -109,7 +109,7 @@ func Run(ctx context.Context, cfg Config, progress func(string)) (_ *Report, err
 }
 
 // spinner builds functions/spin.
-func spinner(ctx context.Context, progress func(string)) ([]byte, error) {
+func spinner(ctx context.Context, progress func(string)) (_ []byte, err error) {
 	root, err := measure.Checkout(ctx)
 	if err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ func spinner(ctx context.Context, progress func(string)) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(work)
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	progress("building and compiling functions/spin")
 	out := filepath.Join(work, "spin.wasm")
 	if _, err := gobuild.Build(ctx, gobuild.Options{Dir: filepath.Join(root, "functions", "spin"), Out: out}); err != nil {
