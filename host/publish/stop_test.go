@@ -10,7 +10,7 @@ import (
 )
 
 // mustEnd waits for a compilation to be stopped.
-func mustEnd(t *testing.T, compiling context.Context) {
+func mustEnd(compiling context.Context, t *testing.T) {
 	t.Helper()
 	select {
 	case <-compiling.Done():
@@ -47,16 +47,16 @@ func TestACompilationEndsWithTheLastWhoWaits(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the second: %v", err)
 	}
-	mustEnd(t, compiling)
+	mustEnd(compiling, t)
 	// Who comes later begins anew.
 	third, stopThird := context.WithCancel(t.Context())
 	go func() { _, err := f.publisher.Lease(third, v); ended <- err }()
-	mustNotHaveEnded(t, <-f.preparing)
+	mustNotHaveEnded(<-f.preparing, t)
 	stopThird()
 	<-ended
 }
 
-func mustNotHaveEnded(t *testing.T, compiling context.Context) {
+func mustNotHaveEnded(compiling context.Context, t *testing.T) {
 	t.Helper()
 	if compiling.Err() != nil {
 		t.Error("the compilation had been ended when it began")
@@ -78,7 +78,7 @@ func TestACompilationEndsWithItsVersion(t *testing.T) {
 			if err := change(f, v); err != nil {
 				t.Fatal(err)
 			}
-			mustEnd(t, compiling)
+			mustEnd(compiling, t)
 		})
 	}
 }
