@@ -63,20 +63,28 @@ func (i *Instance) wake() error {
 		return nil
 	}
 	s := newSpace(i.module.maxMemory())
+	if err := p.fill(s, i.size); err != nil {
+		return err
+	}
+	i.space, i.parked = s, nil
+	return nil
+}
+
+// fill makes the first size bytes of a space what was parked.
+func (p *parked) fill(s *space, size uint64) error {
 	if err := s.load(p.image); err != nil {
 		s.free()
 		if err := s.load(p.image); err != nil { // s is empty now, and on the heap
 			return err
 		}
 	}
-	memory := s.bytes(i.size)
+	memory := s.bytes(size)
 	if len(p.delta) > 0 {
 		if working := p.image.working.Load(); working != nil {
 			s.populate(*working)
 		}
 		applyDelta(memory, p.delta)
 	}
-	i.space, i.parked = s, nil
 	return nil
 }
 

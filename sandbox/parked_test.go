@@ -73,3 +73,30 @@ func TestADifferenceIsSmall(t *testing.T) {
 		t.Error("more than maxParked is not too much")
 	}
 }
+
+// Where nothing can be mapped an instance is taken up on the heap, also when that
+// turns out late.
+func TestWhatWasParkedIsTakenUpOnTheHeap(t *testing.T) {
+	img := imageFor(t, filled(2*mib, 21))
+	from := newSpace(4 * mib)
+	defer from.free()
+	if err := from.load(img); err != nil {
+		t.Fatal(err)
+	}
+	want := from.bytes(3 * mib)
+	for at := 17; at < 3*mib; at += 100_000 {
+		want[at]++
+	}
+	p := from.difference(3 * mib)
+	if p == nil {
+		t.Skip("SKIPPED: there is no page map here")
+	}
+	for name, s := range map[string]*space{"no room": {}, "room for less than the image": newSpace(mib)} {
+		if err := p.fill(s, 3*mib); err != nil {
+			t.Fatal(err)
+		}
+		if s.mapped != nil || !bytes.Equal(s.bytes(3*mib), want) {
+			t.Errorf("%s: it is not on the heap as it was", name)
+		}
+	}
+}

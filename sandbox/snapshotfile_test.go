@@ -101,10 +101,15 @@ func TestADamagedFileIsNotTakenForASnapshot(t *testing.T) {
 
 func TestAFileOfAnotherModuleIsRefused(t *testing.T) {
 	path := saved(t, capture(t, compile(t, counting().handler(count), defaultMemory)))
-	_, err := compile(t, newGuest().handler(echo), defaultMemory).LoadSnapshot(path)
-	var corrupt *sandbox.CorruptError
-	if !errors.As(err, &corrupt) {
-		t.Error(err)
+	for name, wasm := range map[string][]byte{
+		"of another shape":  newGuest().handler(echo),
+		"of the same shape": counting().handler(count + " nop"),
+	} {
+		_, err := compile(t, wasm, defaultMemory).LoadSnapshot(path)
+		var corrupt *sandbox.CorruptError
+		if !errors.As(err, &corrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	if _, err := compile(t, newGuest().handler(echo), defaultMemory).LoadSnapshot(path + "?"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
