@@ -142,6 +142,10 @@ func TestADamagedSnapshotIsMadeAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	orphan := filepath.Join(data, "snapshots", strings.Repeat("0", 16)+"-"+strings.Repeat("0", 32)+".snapshot")
+	if err := os.WriteFile(orphan, whole, 0o600); err != nil { // of a version that is gone
+		t.Fatal(err)
+	}
 	whole[len(whole)/2] ^= 0x40
 	if err := os.WriteFile(files[0], whole, 0o600); err != nil {
 		t.Fatal(err)
@@ -155,6 +159,21 @@ func TestADamagedSnapshotIsMadeAnew(t *testing.T) {
 	third := start(t, inData)
 	if again, _ := third.copyOf(t, "1"); again.FromInit != after.FromInit {
 		t.Error("what was made anew was not kept")
+	}
+	if files := snapshots(t, data); len(files) != 1 || files[0] == orphan {
+		t.Errorf("snapshots on disk: %v", files)
+	}
+	third.stop(t)
+	// What is there is not used where none are to be, and is kept for later.
+	off := start(t, inData, func(c *host.Config) { c.SnapStart = "off" })
+	if v := off.version(t, "1"); v.SnapStart.OptimizationStatus != types.SnapStartOptimizationStatusOff {
+		t.Errorf("off: the version tells SnapStart %+v", v.SnapStart)
+	}
+	if _, log := off.copyOf(t, "1"); strings.Contains(log, "Restore Duration") {
+		t.Errorf("off: it was restored\n%s", log)
+	}
+	if files := snapshots(t, data); len(files) != 1 {
+		t.Errorf("off: snapshots on disk: %v", files)
 	}
 }
 
@@ -221,6 +240,9 @@ func TestTheHostMakesSnapshotsOfAllVersionsOrOfNone(t *testing.T) {
 	}
 	if _, log := none.copyOf(t, "1"); !strings.Contains(log, "Init Duration") || strings.Contains(log, "Restore Duration") {
 		t.Errorf("off: it was restored\n%s", log)
+	}
+	if _, err := os.Stat(filepath.Join(none.dir, "snapshots")); err == nil {
+		t.Error("off: there is a folder of snapshots")
 	}
 }
 

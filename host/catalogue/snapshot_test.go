@@ -44,9 +44,13 @@ func TestAVersionWithSnapStartWaitsForItsSnapshot(t *testing.T) {
 	if !fx.resolve("1").Snapshot.Ready {
 		t.Error("the version that serves has no snapshot")
 	}
-	// The next one begins without: the snapshot is of version 1.
-	fx.update("fn", "two")
-	fx.settle("fn", nil)
+	// The next one begins without: snapshots are of version 1, and of $LATEST where a
+	// host makes them of all.
+	latest := fx.update("fn", "two")
+	latest.Snapshot.Ready = true
+	if err := fx.Settle(ctx, latest, nil); err != nil {
+		t.Fatal(err)
+	}
 	if v := fx.publish("fn"); v.Version != "2" || v.Snapshot.Ready || v.State != StatePending {
 		t.Errorf("version 2 is %+v", v)
 	}

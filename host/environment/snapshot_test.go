@@ -58,7 +58,10 @@ func newCopying(t *testing.T, wasm []byte, change func(cfg *Config)) *copying {
 		t.Fatal(err)
 	}
 	c := &copying{t: t, log: new(hostLog)}
-	t.Cleanup(func() {
+	t.Cleanup(func() { // after the pool was shut down
+		if n := store.Leases(); n != 0 {
+			t.Errorf("%d snapshots are still leased", n)
+		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
@@ -176,6 +179,11 @@ func TestACopyRunsNoInitAndHasWhatIsItsOwn(t *testing.T) {
 	if restored.Status != telemetry.StatusSuccess || restored.Metrics.DurationMs <= 0 {
 		t.Errorf("restoreReport is %+v", restored)
 	}
+	late := held.env.stream.Subscribe(telemetry.SubscriptionConfig{})
+	if ev, replayed := late.TryNext(); replayed {
+		t.Errorf("who subscribes after the restore is told of %s", ev.Type)
+	}
+	late.Close()
 	first, _ := run(t, c.Pool, v)
 	c.told()
 	answer, err := held.Invoke(t.Context(), Invocation{RequestID: "r", Payload: []byte("{}"), Deadline: time.Now().Add(5 * time.Second), Tail: true}, func() {})
@@ -299,7 +307,11 @@ func TestARestoreThatFailsRefusesTheInvocation(t *testing.T) {
 			c := newCopying(t, gobuildtest.Function(t, "snapstart"), func(cfg *Config) { cfg.RestoreTimeout = 300 * time.Millisecond })
 			v := c.published(asking("HOOK=" + hook))
 			c.told()
+			began := time.Now()
 			_, err := c.Acquire(t.Context(), v)
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("the restore was given up after %v", took)
+			}
 			var failed *RestoreError
 			if !errors.As(err, &failed) || failed.Timeout != want.Timeout || !strings.Contains(failed.Message, want.Message) {
 				t.Errorf("Acquire: %v, want %+v", err, want)

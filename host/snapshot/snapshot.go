@@ -90,6 +90,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	closed  bool
+	leases  int
 	entries map[Key]*entry
 }
 
@@ -144,6 +145,7 @@ func (s *Store) claim(k Key) (e *entry, mine bool, err error) {
 		s.entries[k] = e
 	}
 	e.users++
+	s.leases++
 	return e, !found, nil
 }
 
@@ -151,6 +153,7 @@ func (s *Store) release(k Key, e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.users--
+	s.leases--
 	e.lastUsed = time.Now()
 	if s.entries[k] == e && e.failed() {
 		delete(s.entries, k)
@@ -298,6 +301,13 @@ func (s *Store) Has(function string) bool {
 		}
 	}
 	return len(s.files.of(name)) > 0
+}
+
+// Leases is how many are out.
+func (s *Store) Leases() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leases
 }
 
 // DiskBytes is what the files take.

@@ -130,13 +130,16 @@ func TestASnapshotIsTakenOnceAndLoadedAfterARestart(t *testing.T) {
 	f := open(t, 1<<30)
 	k := KeyOf("f", "a")
 	first, second := f.obtain(k), f.obtain(k)
-	if first.Snapshot != second.Snapshot || f.taken != 1 {
+	if first.Snapshot != second.Snapshot || f.taken != 1 || f.Leases() != 2 {
 		t.Errorf("two leases of one key, taken %d times", f.taken)
 	}
 	first.Release()
 	first.Release() // must not release the second's use
 	f.restores(second)
 	second.Release()
+	if n := f.Leases(); n != 0 {
+		t.Errorf("%d leases are out", n)
+	}
 	other := f.obtain(KeyOf("f", "b"))
 	other.Release()
 	if other.Snapshot == second.Snapshot || f.taken != 2 {
@@ -302,12 +305,16 @@ func TestOnlyWhatBelongsToVersionsIsRetained(t *testing.T) {
 	for _, k := range []Key{two, other} {
 		f.obtain(k).Release()
 	}
+	forgotten := f.entries[one]
 	f.Retain("f", []Key{two})
 	if names := strings.Join(f.names(), " "); strings.Contains(names, one.file()) || !strings.Contains(names, two.file()) || !strings.Contains(names, other.file()) {
 		t.Errorf("%s are kept, want all but version 1's", names)
 	}
 	f.restores(used) // an environment that has it goes on
 	used.Release()
+	if forgotten.snapshot != nil {
+		t.Error("a snapshot that was forgotten while it was in use is kept in memory")
+	}
 	f.obtain(one).Release()
 	if f.taken != 4 {
 		t.Errorf("taken %d times, want version 1's once more", f.taken)
