@@ -73,7 +73,8 @@ type Cell struct {
 type Mean struct {
 	Engine string `json:"engine"`
 	Base   string `json:"base"`
-	// Geometric is the geometric mean of the medians, Worst the largest of them.
+	// Geometric is the geometric mean of the medians, Worst the largest of them; for
+	// an engine that is its own base, of those to wazero plain.
 	Geometric   float64 `json:"geometricMean"`
 	Worst       float64 `json:"worst"`
 	WorstKernel string  `json:"worstKernel"`
@@ -115,8 +116,12 @@ func (r *Report) summarize(engines []Engine) {
 			}
 			c := row.Cells[i]
 			ratio, first = append(ratio, c.Ratio.Median), append(first, c.ToFirst.Median)
-			if c.Ratio.Median > mean.Worst {
-				mean.Worst, mean.WorstKernel = c.Ratio.Median, row.Language+" "+row.Name
+			worst := c.Ratio.Median
+			if c.Engine == c.Base {
+				worst = c.ToFirst.Median
+			}
+			if worst > mean.Worst {
+				mean.Worst, mean.WorstKernel = worst, row.Language+" "+row.Name
 			}
 		}
 		mean.Geometric, mean.ToFirst = measure.GeometricMean(ratio), measure.GeometricMean(first)
