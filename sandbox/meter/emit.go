@@ -30,7 +30,7 @@ const (
 )
 
 // emit writes the body with its edits. spare is the index of the i64 local that
-// the charges use.
+// has the fuel in regions.
 func (f *function) emit(out []byte, b *body, spare uint32) []byte {
 	pos := 0
 	for i := range f.edits {
@@ -115,12 +115,12 @@ func (f *function) emitTake(out []byte, c charge, spare uint32) []byte {
 		return appendU32(append(out, opLocalTee), spare)
 	case local:
 		return appendU32(append(out, opLocalSet), spare)
-	case c.check:
-		out = appendU32(append(out, opLocalTee), spare)
-		out = appendU32(append(out, opGlobalSet), f.rw.fuel)
-		return appendU32(append(out, opLocalGet), spare)
 	}
-	return appendU32(append(out, opGlobalSet), f.rw.fuel)
+	out = appendU32(append(out, opGlobalSet), f.rw.fuel)
+	if c.check {
+		out = appendU32(append(out, opGlobalGet), f.rw.fuel) // the compiler remembers what it has just set
+	}
+	return out
 }
 
 // emitCharge writes a charge that stands in line. The way on comes first, so that

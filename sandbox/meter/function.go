@@ -20,9 +20,11 @@ type function struct {
 	through int64 // the most that was done where there was no charge
 	self    uint32
 	itself  bool // it calls itself
+	moves   bool // the fuel moves into a local somewhere
 	// integers is how many integer locals there are.
 	integers uint32
-	maximum  uint32 // of blocks
+	added    uint32 // blocks, so far
+	maximum  uint32 // of blocks, with those
 }
 
 // scan reads the instructions of a body and notes what to change. A function that
@@ -48,7 +50,7 @@ func (f *function) scanOnce(index int) error {
 	f.tree, f.inside, f.exits = f.tree[:0], f.inside[:0], f.exits[:0]
 	f.maximum = f.rw.m.limits.LocalsTimesBlocks / max(b.locals, 1)
 	f.loops, f.left, f.through = o.loops, 0, never
-	f.known = knownLocal{end: -1}
+	f.known, f.added = knownLocal{end: -1}, 0
 	f.self, f.itself = uint32(index), false
 	f.now = tally{0, never, 0, never}
 	if o.state == silent {
@@ -122,10 +124,10 @@ func (f *function) control(op byte, at int) error {
 	case opUnreachable:
 		f.now = nowhere
 	case opBlock, opLoop, opIf:
-		if uint32(len(f.inside)) > f.rw.m.limits.Nesting {
+		if uint32(len(f.inside))+f.tree[f.inside[len(f.inside)-1]].added > f.rw.m.limits.Nesting {
 			return fmt.Errorf("blocks nest deeper than %d", f.rw.m.limits.Nesting)
 		}
-		if uint32(len(f.tree)) > f.maximum {
+		if uint32(len(f.tree))+f.added > f.maximum {
 			return fmt.Errorf("locals times blocks are more than %d", f.rw.m.limits.LocalsTimesBlocks)
 		}
 		f.enter(op, at)

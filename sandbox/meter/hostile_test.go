@@ -174,3 +174,26 @@ func FuzzRewrite(f *testing.F) {
 		}
 	})
 }
+
+// The blocks that are put around loops count, so that the compiler behind never
+// gets more than the limits say.
+func TestBlocksAroundLoopsCountAgainstTheLimits(t *testing.T) {
+	for _, c := range []struct {
+		loops   int
+		inside  string
+		refused string
+	}{{11, "i32.const 1 br_if 0 ", "nest deeper"}, {9, "i32.const 1 br_if 0 ", ""}, {25, "", ""}} {
+		for _, nested := range []bool{true, false} {
+			m := &wasmtest.Module{}
+			limits, code := meter.Limits{Nesting: 30}, strings.Repeat("loop > ", c.loops)+strings.Repeat(c.inside+"end ", c.loops)
+			if !nested {
+				limits, code = meter.Limits{LocalsTimesBlocks: 30}, strings.Repeat("loop > "+c.inside+"end ", c.loops)
+			}
+			m.Func("run", ">", "i", code)
+			_, _, err := meter.Rewrite(m.Bytes(), meter.Options{Limits: limits})
+			if (err != nil) != (c.refused != "") {
+				t.Errorf("%d loops with %q, nested %v: %v", c.loops, c.inside, nested, err)
+			}
+		}
+	}
+}

@@ -13,10 +13,11 @@ type Limits struct {
 	Locals, TotalLocals uint32
 	// FunctionBytes bounds the code of one function in bytes.
 	FunctionBytes uint32
-	// Nesting bounds how deep blocks may nest in a function.
+	// Nesting bounds how deep blocks may nest in a function, with those that the
+	// rewriter puts around loops.
 	Nesting uint32
-	// LocalsTimesBlocks bounds the product of a function's locals and blocks:
-	// the compiler's time grows with it.
+	// LocalsTimesBlocks bounds the product of a function's locals and blocks, with
+	// those: the compiler's time grows with it.
 	LocalsTimesBlocks uint32
 	// BranchTargets bounds the targets of one br_table.
 	BranchTargets uint32

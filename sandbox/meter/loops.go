@@ -62,6 +62,7 @@ func (f *function) loop(at int) {
 	if shape.turns > 0 {
 		b.around = true
 		b.added += addedLabels
+		f.added += addedLabels
 		f.edits = append(f.edits, edit{from: at, to: f.r.p, kind: editLoop})
 	}
 }

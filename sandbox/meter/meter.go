@@ -174,9 +174,12 @@ func (rw *rewriter) rewriteBodies() error {
 		}
 		rw.report.Charges += len(f.charges)
 		spare := uint32(len(rw.m.types[rw.m.functions[i]].params)) + b.locals
-		scratch = appendU32(scratch[:0], b.groups+1)
-		scratch = append(scratch, b.groupBytes...)
-		scratch = append(scratch, 1, typeI64)
+		if f.moves {
+			scratch = appendU32(scratch[:0], b.groups+1)
+			scratch = append(append(scratch, b.groupBytes...), 1, typeI64)
+		} else {
+			scratch = append(appendU32(scratch[:0], b.groups), b.groupBytes...)
+		}
 		scratch = f.emit(scratch, b, spare)
 		rw.code = appendBytes(rw.code, scratch)
 	}

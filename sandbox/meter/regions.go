@@ -126,6 +126,7 @@ func (f *function) exit(op byte, at, depth int) {
 // outermost inside, and that their loops do not leave by a branch.
 func (f *function) resolve() {
 	f.findDear()
+	f.moves = false
 	for _, e := range f.exits {
 		f.tree[e.target].aimed = f.tree[e.target].aimed || f.tree[e.target].loops > 0
 	}
@@ -141,7 +142,7 @@ func (f *function) resolve() {
 		if !b.loop && b.loops == 1 && (!b.aimed || i == 0) {
 			continue // the one inside will do
 		}
-		b.region = true
+		b.region, f.moves = true, true
 		f.edits[b.load].kind, f.edits[b.spill].kind = editLoad, editSpill
 	}
 	for _, e := range f.exits {
