@@ -123,7 +123,8 @@ func (r Report) WriteJSON(w io.Writer) error { return measure.WriteJSON(w, r) }
 func (r Report) WriteTable(w io.Writer) error {
 	var b bytes.Buffer
 	r.Head.Write(&b)
-	fmt.Fprintf(&b, "%d rounds, %d MB, %s in all\n", r.Config.Rounds, r.Config.MemoryMB, r.Took.Round(100*time.Millisecond))
+	fmt.Fprintf(&b, "%d rounds, %d MB, snapshots after %d invocations, %s in all\n", r.Config.Rounds, r.Config.MemoryMB,
+		r.Config.WarmUp, r.Took.Round(100*time.Millisecond))
 	for _, h := range r.Handlers {
 		fmt.Fprintf(&b, "\n%s: a snapshot of %d KiB, taken in %.1f ms", h.Language, h.SnapshotBytes>>10, h.CaptureMs)
 		if h.Seat != nil {

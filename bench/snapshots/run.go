@@ -62,11 +62,12 @@ func Run(ctx context.Context, cfg Config, progress func(string)) (_ Report, err 
 type subject struct {
 	module   *sandbox.Module
 	snapshot *sandbox.Snapshot
+	warmUp   int // invocations that the snapshot has behind it
 }
 
 func measureHandler(ctx context.Context, cfg Config, m *sandbox.Module, language string) (_ Handler, err error) {
 	h := Handler{Language: language}
-	s := subject{module: m}
+	s := subject{module: m, warmUp: cfg.WarmUp}
 	if err := s.capture(ctx, &h); err != nil {
 		return h, err
 	}
@@ -91,6 +92,11 @@ func (s *subject) capture(ctx context.Context, h *Handler) (err error) {
 	defer func() { err = errors.Join(err, i.Close(ctx)) }()
 	if err := i.Init(ctx); err != nil {
 		return err
+	}
+	for n := range s.warmUp {
+		if err := call(ctx, i, n+1); err != nil {
+			return err
+		}
 	}
 	began := time.Now()
 	s.snapshot, err = i.Snapshot(ctx)
@@ -205,13 +211,13 @@ func (s *subject) restore(ctx context.Context, restored, warm, isolated, reset *
 	}
 	defer func() { err = errors.Join(err, i.Close(ctx)) }()
 	restored.prepared(time.Since(began))
-	if err := call(ctx, i, 1); err != nil {
+	if err := call(ctx, i, s.warmUp+1); err != nil {
 		return err
 	}
 	restored.note(began, e.at)
 	for n := range 2 { // the first of these still runs code for the first time
 		began = time.Now()
-		if err := call(ctx, i, n+2); err != nil {
+		if err := call(ctx, i, s.warmUp+n+2); err != nil {
 			return err
 		}
 	}
@@ -222,7 +228,7 @@ func (s *subject) restore(ctx context.Context, restored, warm, isolated, reset *
 			return err
 		}
 		took := time.Since(began)
-		if err := call(ctx, i, 1); err != nil {
+		if err := call(ctx, i, s.warmUp+1); err != nil {
 			return err
 		}
 		reset.noteDone(took)

@@ -5,7 +5,8 @@
 //
 // All kinds run in turns in one process, so that their ratios hold on a noisy
 // machine. The handlers (package guests) say themselves when they are entered. The
-// snapshot is taken right after init: no invocation has warmed it up.
+// snapshot is taken right after init: no invocation has warmed it up, unless
+// Config.WarmUp says so.
 //
 // A seat is what an instance runs on (package sandbox): the host makes some ahead
 // of time. What they cost, and what a burst pays that is larger than their number,
@@ -36,6 +37,9 @@ type Config struct {
 	// once.
 	Seats int `json:"seats"`
 	Burst int `json:"burst"`
+	// WarmUp is how often the handler is invoked before the snapshot is taken. The
+	// host does not do that; it tells how much of a first invocation is the guest's.
+	WarmUp int `json:"warmUp"`
 	// CacheDir is where compiled handlers are kept; "" compiles them, which takes
 	// seconds.
 	CacheDir string `json:"cacheDir,omitempty"`
@@ -60,6 +64,7 @@ func (c Config) Validate() error {
 	between("MemoryMB", c.MemoryMB, 16, 4096)
 	between("Seats", c.Seats, 1, sandbox.MaxPrepared)
 	between("Burst", c.Burst, 1, 1000)
+	between("WarmUp", c.WarmUp, 0, 1000)
 	if len(c.Languages) == 0 {
 		faults = append(faults, errors.New("field Languages: there is none"))
 	}

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRunMeasuresEveryKind(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.Rounds, cfg.Burst, cfg.Languages = 3, 2, []string{"c"}
+	cfg.Rounds, cfg.Burst, cfg.Languages, cfg.WarmUp = 3, 2, []string{"c"}, 2
 	report, err := Run(t.Context(), cfg, nil)
 	if errors.Is(err, guests.ErrNoCompiler) {
 		t.Skipf("SKIPPED: %v", err)
@@ -49,11 +49,11 @@ func TestRunMeasuresEveryKind(t *testing.T) {
 }
 
 func TestValidateNamesEveryFault(t *testing.T) {
-	err := Config{Languages: []string{"cobol"}, Seats: 1000}.Validate()
+	err := Config{Languages: []string{"cobol"}, Seats: 1000, WarmUp: -1}.Validate()
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, field := range []string{"Rounds", "Languages", "MemoryMB", "Seats", "Burst", "Limit"} {
+	for _, field := range []string{"Rounds", "Languages", "MemoryMB", "Seats", "Burst", "WarmUp", "Limit"} {
 		if !strings.Contains(err.Error(), "field "+field+":") {
 			t.Errorf("%s is not named in %q", field, err)
 		}

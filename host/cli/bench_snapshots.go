@@ -25,11 +25,12 @@ func snapshotScenario() benchScenario {
 			flags.IntVar(&cfg.MemoryMB, "memory", cfg.MemoryMB, "memory size of the functions in MB")
 			flags.IntVar(&cfg.Seats, "seats", cfg.Seats, "seats made to measure what one costs")
 			flags.IntVar(&cfg.Burst, "burst", cfg.Burst, "instances restored at once beyond the seats there are")
+			flags.IntVar(&cfg.WarmUp, "warm-up", cfg.WarmUp, "invocations before the snapshot is taken; the host makes none")
 			flags.StringVar(&cfg.CacheDir, "cache", cfg.CacheDir, "folder for the compiled handlers")
 			flags.DurationVar(&cfg.Limit, "limit", cfg.Limit, "how long the whole run may take")
 		},
 		fields: map[string]string{"Rounds": "rounds", "Languages": "language", "MemoryMB": "memory", "Seats": "seats",
-			"Burst": "burst", "Limit": "limit"},
+			"Burst": "burst", "WarmUp": "warm-up", "Limit": "limit"},
 		validate: func() error { return cfg.Validate() }, //nolint:gocritic // flags change cfg after this
 		run: func(ctx context.Context, progress func(string)) (measure.Report, error) {
 			return snapshots.Run(ctx, cfg, progress)
