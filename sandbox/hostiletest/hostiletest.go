@@ -5,6 +5,7 @@ package hostiletest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strings"
 
 	"github.com/lambent-host/lambent/sandbox/internal/wasmtest"
@@ -21,12 +22,11 @@ type Module struct {
 	Fault string
 }
 
-// CPUTimeSeconds, MemoryMB and GuestMB are the limits that the modules are made for: what a
-// child may take, and the memory of a function.
+// MemoryMB and GuestMB are limits that the modules are made for, as CPUTimeSeconds: what
+// a child may take, and the memory of a function.
 const (
-	CPUTimeSeconds = 1
-	MemoryMB       = 256
-	GuestMB        = 128
+	MemoryMB = 256
+	GuestMB  = 128
 )
 
 func leb(n uint64) string { return string(binary.AppendUvarint(nil, n)) }
@@ -74,8 +74,8 @@ func Refused() []Module {
 		refused("deep-nesting", bomb("\x00"+strings.Repeat("\x02\x40", 6000)+strings.Repeat("\x0b", 6001)), "nest deeper than 5000"),
 		refused("giant-br_table", bomb("\x00\x41\x00\x0e"+leb(200_000)+strings.Repeat("\x00", 200_001)+"\x0b"), "targets, the limit is 65520"),
 		refused("br_table-of-four-billion", bomb("\x00\x41\x00\x0e"+leb(1<<32-1)+"\x00\x0b"), "not valid"),
-		refused("slow-to-compile", SlowBomb(), "takes more than 1s of CPU time"),
-		refused("hungry-to-compile", wasmtest.HungryBomb(), "needs more than 256 MB of memory"),
+		refused("slow-to-compile", SlowBomb(), fmt.Sprintf("takes more than %ds of CPU time", CPUTimeSeconds)),
+		refused("hungry-to-compile", wasmtest.HungryBomb(), hungry),
 		refused("four-gigabytes", command(func(m *wasmtest.Module) { m.Memory(1<<16, -1) }), "needs 4294967296 bytes of memory from the start"),
 		refused("more-than-memory-can-be", command(func(m *wasmtest.Module) { m.Memory(1<<17, -1) }), "memory"),
 		refused("large-table", command(func(m *wasmtest.Module) { m.Table('F', 1<<27, -1) }), "slots at least, the limit is 1048576"),
