@@ -127,7 +127,7 @@ func (e *Entry) read(name string, into *bytes.Buffer) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	content := io.Reader(io.LimitReader(file, want.Size))
+	content := io.LimitReader(file, want.Size)
 	if into != nil {
 		into.Grow(int(want.Size) + bytes.MinRead)
 		content = io.TeeReader(content, into)
