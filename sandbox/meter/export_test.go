@@ -31,7 +31,8 @@ func Counted(original, metered []byte) []byte {
 			entries := appendU32(nil, section.u32()+1)
 			entries = append(entries, content[section.p:]...)
 			if id == secGlobal {
-				content = append(entries, typeI64, 1, opI64Const, 0, opEnd)
+				entries = append(entries, typeI64, 1, opI64Const, 0, opEnd)
+				content = entries
 			} else {
 				content = appendU32(append(appendName(entries, ExportExecuted), kindGlobal), counter)
 			}
