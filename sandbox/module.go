@@ -123,7 +123,7 @@ func newRuntime(ctx context.Context, cache wazero.CompilationCache, pages uint32
 		WithMemoryLimitPages(pages)
 	rt := wazero.NewRuntimeWithConfig(ctx, cfg)
 	for _, b := range []wazero.HostModuleBuilder{wasiBuilder(rt), abiBuilder(rt), meterBuilder(rt)} {
-		if _, err := b.Instantiate(ctx); err != nil {
+		if _, err := b.Instantiate(withVectorLimit(ctx)); err != nil {
 			return nil, errors.Join(fmt.Errorf("instantiating a host module: %w", err), rt.Close(ctx))
 		}
 	}
