@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"context"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"runtime"
@@ -38,6 +39,31 @@ func stubborn() map[string][]byte {
 	big.Memory(1900, 1900)
 	big.Func("lambent_invoke", "i>i", "", "loop > i32.const 0 i32.const 1 i32.const 124000000 memory.fill br 0 end unreachable")
 
+	// Two million pieces of one byte, the same one, in one call.
+	pieces := &wasmtest.Module{}
+	pieces.Import("wasi_snapshot_preview1", "fd_write", "iiii>i")
+	pieces.Memory(300, -1)
+	pieces.Func("lambent_invoke", "i>i", "ii", `loop >
+		i32.const 64 local.get 1 i32.add i32.const 16 i32.store 0
+		i32.const 68 local.get 1 i32.add i32.const 1 i32.store 0
+		local.get 1 i32.const 8 i32.add local.tee 1 i32.const 16000000 i32.lt_u br_if 0 end
+		loop > i32.const 2 i32.const 64 i32.const 2000000 i32.const 8 call 0 drop br 0 end unreachable`)
+
+	// The host copies six megabytes for each turn of a loop of a few instructions.
+	copies := &wasmtest.Module{}
+	copies.Import("lambent_v1", "event_read", "iii>i")
+	copies.Memory(200, -1)
+	copies.Func("lambent_invoke", "i>i", "", "loop > i32.const 0 i32.const 8000000 i32.const 0 call 0 drop br 0 end unreachable")
+
+	// g calls through the table, which leads to g.
+	indirect := newGuest()
+	indirect.Table('F', 1, 1)
+	indirect.Func("lambent_invoke", "i>i", "", "i32.const 40 call 7")
+	g := indirect.Func("", "i>i", "", fmt.Sprintf(`local.get 0 i32.eqz if > i32.const 1 return end
+		local.get 0 i32.const 1 i32.sub i32.const 0 call_indirect %[1]d 0 drop
+		local.get 0 i32.const 1 i32.sub i32.const 0 call_indirect %[1]d 0`, indirect.Type("i>i")))
+	indirect.Elem(0, g)
+
 	started := newGuest()
 	started.Start(started.Func("", ">", "", "loop > br 0 end"))
 	return map[string][]byte{
@@ -47,6 +73,9 @@ func stubborn() map[string][]byte {
 		"sleep":          sleeper.Bytes(),
 		"random":         random.Bytes(),
 		"host calls":     newGuest().handler("loop > call deadline_ms i64.eqz br_if 0 br 0 end unreachable"),
+		"pieces":         pieces.Bytes(),
+		"copies":         copies.Bytes(),
+		"indirect":       indirect.Bytes(),
 		"start function": started.handler("i32.const 0"),
 	}
 }
@@ -57,14 +86,14 @@ func TestDeadlineHolds(t *testing.T) {
 	const bound = 2 * time.Second
 	for name, wasm := range stubborn() {
 		t.Run(name, func(t *testing.T) {
-			i := instantiate(t, compile(t, wasm, defaultMemory), sandbox.InstanceConfig{})
+			i := instantiate(t, compile(t, wasm, defaultMemory), sandbox.InstanceConfig{Stderr: thorough{}})
 			began := time.Now() // before the deadline is set, or it can seem to come early
 			ctx := within(t, 200*time.Millisecond)
 			stop, worst := make(chan struct{}), make(chan time.Duration)
 			go collect(stop, worst)
 			err := i.Init(ctx)
 			if err == nil {
-				_, err = i.Invoke(ctx, sandbox.Invocation{})
+				_, err = i.Invoke(ctx, sandbox.Invocation{Event: make([]byte, 6_000_000)})
 			}
 			took := time.Since(began)
 			close(stop)
@@ -82,6 +111,16 @@ func TestDeadlineHolds(t *testing.T) {
 			t.Logf("ended after %v, longest garbage collection %v", took, pause)
 		})
 	}
+}
+
+// thorough takes a microsecond for each piece of output, as a log does.
+type thorough struct{}
+
+func (thorough) Write(p []byte) (int, error) {
+	for range 4 {
+		_ = sha512.Sum512(p)
+	}
+	return len(p), nil
 }
 
 // collect runs the garbage collector until stop is closed and then sends the

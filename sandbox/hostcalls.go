@@ -26,7 +26,9 @@ func abiBuilder(rt wazero.Runtime) wazero.HostModuleBuilder {
 		}
 		b = b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
 			func(ctx context.Context, mod api.Module, stack []uint64) {
-				v := f(ctx.(*call), mod.Memory(), stack)
+				c := ctx.(*call)
+				c.checkpoint() // what the host does for a guest takes no fuel
+				v := f(c, mod.Memory(), stack)
 				if result == i32 {
 					v = int64(uint32(int32(v)))
 				}

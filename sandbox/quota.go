@@ -162,8 +162,17 @@ func (q *quota) measure() {
 
 // openFiles counts the files that one instance has open, in all its folders.
 type openFiles struct {
-	mu sync.Mutex
-	n  int
+	check func() // ends the guest if its time is over; nil: nobody has one
+	mu    sync.Mutex
+	n     int
+}
+
+// checked is called before each piece that is read or written: one call of a guest
+// can ask for millions of them.
+func (o *openFiles) checked() {
+	if o.check != nil {
+		o.check()
+	}
 }
 
 func (o *openFiles) count() int {
@@ -198,6 +207,30 @@ type countedFile struct {
 	sysfs.File
 	files *openFiles
 	once  sync.Once
+}
+
+// Read reads at the current position.
+func (f *countedFile) Read(p []byte) (int, sysfs.Errno) {
+	f.files.checked()
+	return f.File.Read(p)
+}
+
+// Pread reads at a position.
+func (f *countedFile) Pread(p []byte, off int64) (int, sysfs.Errno) {
+	f.files.checked()
+	return f.File.Pread(p, off)
+}
+
+// Write writes at the current position, or at the end.
+func (f *countedFile) Write(p []byte) (int, sysfs.Errno) {
+	f.files.checked()
+	return f.File.Write(p)
+}
+
+// Pwrite writes at a position.
+func (f *countedFile) Pwrite(p []byte, off int64) (int, sysfs.Errno) {
+	f.files.checked()
+	return f.File.Pwrite(p, off)
 }
 
 // Close closes the file.

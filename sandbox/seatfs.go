@@ -13,7 +13,10 @@ type seatFS struct {
 	tmp  bool
 }
 
+// folder is what every operation goes through; it ends the guest at its deadline,
+// because what the host does for a guest takes no fuel.
 func (m *seatFS) folder() sysfs.FS {
+	m.seat.sitter.call.checkpoint()
 	if m.tmp {
 		return m.seat.sitter.files.tmp
 	}

@@ -46,7 +46,7 @@ func (i *Instance) surround(cfg InstanceConfig) error {
 	i.files = surroundings{
 		args: newStringTable(args), env: newStringTable(cfg.Env),
 		stdout: cfg.Stdout, stderr: cfg.Stderr,
-		open: &openFiles{}, task: noFolder{}, tmp: noFolder{},
+		open: &openFiles{check: func() { i.call.checkpoint() }}, task: noFolder{}, tmp: noFolder{},
 	}
 	if cfg.Task != nil {
 		read := &sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: cfg.Task}}
@@ -122,8 +122,10 @@ type outputWriter struct {
 	of func(*surroundings) io.Writer
 }
 
-// Write writes, or discards where the instance has no such output.
+// Write writes, or discards where the instance has no such output. It ends the
+// guest at its deadline: one call can ask for millions of pieces.
 func (w outputWriter) Write(p []byte) (int, error) {
+	w.s.sitter.call.checkpoint()
 	to := w.of(&w.s.sitter.files)
 	if to == nil {
 		return len(p), nil
