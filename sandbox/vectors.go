@@ -9,14 +9,13 @@ import (
 )
 
 // maxVectors is how many buffers or subscriptions one WASI call may name, as
-// IOV_MAX of Linux. Wazero goes through them without a look at the clock, and a
-// guest's memory has room for a hundred million.
+// IOV_MAX of Linux. A guest's memory has room for a hundred million.
 const maxVectors = 1024
 
-// vectors are the WASI functions whose third parameter counts them.
-var vectors = map[string]bool{
-	"fd_read": true, "fd_pread": true, "fd_write": true, "fd_pwrite": true, "poll_oneoff": true,
-}
+// vectors are the WASI functions whose third parameter counts them, and which
+// pass over some without a call of ours: empty buffers, and subscriptions. Those
+// that write come by for each piece, and the clock is looked at there.
+var vectors = map[string]bool{"fd_read": true, "fd_pread": true, "poll_oneoff": true}
 
 // withVectorLimit returns a context for compiling WASI: guests that name more
 // than maxVectors trap. Wazero's functions cannot be called from ones of ours,

@@ -13,7 +13,7 @@ import (
 // names as many as that does not.
 func TestVectorsAreLimited(t *testing.T) {
 	for name, args := range map[string]string{
-		"fd_read": "iiii>i", "fd_write": "iiii>i", "fd_pread": "iiili>i", "fd_pwrite": "iiili>i", "poll_oneoff": "iiii>i",
+		"fd_read": "iiii>i", "fd_pread": "iiili>i", "poll_oneoff": "iiii>i",
 	} {
 		t.Run(name, func(t *testing.T) {
 			call := func(count string) error {
