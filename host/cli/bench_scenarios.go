@@ -23,7 +23,7 @@ type benchScenario struct {
 }
 
 // benchScenarios make the scenarios with their defaults, in the order of the help.
-var benchScenarios = []func() benchScenario{meterScenario, publishScenario, snapshotScenario, densityScenario, shareScenario, hogScenario}
+var benchScenarios = []func() benchScenario{meterScenario, publishScenario, snapshotScenario, densityScenario, shareScenario, hogScenario, deadlineScenario}
 
 func (a *app) scenarioCommand(s benchScenario) *cobra.Command {
 	var asJSON bool
