@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 )
 
@@ -25,6 +26,9 @@ type image struct {
 	// known: the next one's pages are made at once and not one by one.
 	working  atomic.Pointer[[]run]
 	learning atomic.Bool
+
+	mu    sync.Mutex
+	spare []*space // whose content is the image's; see keep
 }
 
 // A run is pages that follow each other, as offsets in bytes.
@@ -39,6 +43,41 @@ func lengthOf(runs []run) (n uint64) {
 
 // imagePage is what is left out together if it is all zero: a page of the system.
 const imagePage = 4096
+
+// maxSpare is how many spaces of instances that have ended are kept for those to
+// come: such a space is mapped, and has the pages that will be written to.
+const maxSpare = 4
+
+// keep makes the memory of an instance that has ended the image's again and keeps
+// it, or gives it back: if there are enough, or if too much of it was written to.
+func (img *image) keep(s *space) {
+	if s.mapped == nil || s.image != img || !s.rewind(img) {
+		s.free()
+		return
+	}
+	s.top, s.warm = img.size, true
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if len(img.spare) < maxSpare {
+		img.spare = append(img.spare, s)
+		return
+	}
+	s.free()
+}
+
+// take returns a space that was kept, with room for maximum bytes; nil if there
+// is none.
+func (img *image) take(maximum uint64) *space {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	last := len(img.spare) - 1
+	if last < 0 || uint64(len(img.spare[last].mapped)) != maximum {
+		return nil
+	}
+	s := img.spare[last]
+	img.spare[last], img.spare = nil, img.spare[:last]
+	return s
+}
 
 // newImage writes a memory down; the caller has retained it.
 func newImage(memory []byte) (*image, error) {
@@ -124,6 +163,12 @@ func (img *image) release() error {
 	if img.uses.Add(-1) > 0 {
 		return nil
 	}
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	for _, s := range img.spare {
+		s.free()
+	}
+	img.spare = nil
 	release(img.view)
 	img.view = nil
 	return img.file.Close()

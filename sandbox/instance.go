@@ -351,13 +351,23 @@ func (i *Instance) Close(ctx context.Context) error {
 	if s := i.module.seats.leave(i, false); s != nil {
 		errs = append(errs, s.close(ctx))
 	}
-	if i.space != nil {
-		i.space.free()
-		i.space = nil
-	}
+	i.dropSpace()
 	i.parked = nil
 	if i.from != nil {
 		errs = append(errs, i.from.image.release())
 	}
 	return errors.Join(append(errs, i.files.close())...)
+}
+
+// dropSpace gives the memory back, or to the instances that come after.
+func (i *Instance) dropSpace() {
+	s := i.space
+	if i.space = nil; s == nil {
+		return
+	}
+	if s.image != nil {
+		s.image.keep(s)
+		return
+	}
+	s.free()
 }

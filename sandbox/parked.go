@@ -50,8 +50,8 @@ func (i *Instance) park() {
 		return
 	}
 	if p := i.space.difference(i.size); p != nil {
-		i.space.free()
-		i.space, i.parked = nil, p
+		i.dropSpace()
+		i.parked = p
 	}
 }
 
@@ -62,30 +62,38 @@ func (i *Instance) wake() error {
 	if p == nil {
 		return nil
 	}
-	s := newSpace(i.module.maxMemory())
-	if err := p.fill(s, i.size); err != nil {
-		return err
+	s := p.image.take(i.module.maxMemory())
+	if s == nil {
+		s = newSpace(i.module.maxMemory())
+		if err := p.load(s); err != nil {
+			return err
+		}
 	}
+	p.fill(s, i.size)
 	i.space, i.parked = s, nil
 	return nil
 }
 
-// fill makes the first size bytes of a space what was parked.
-func (p *parked) fill(s *space, size uint64) error {
-	if err := s.load(p.image); err != nil {
-		s.free()
-		if err := s.load(p.image); err != nil { // s is empty now, and on the heap
-			return err
-		}
+// load makes a space the image's.
+func (p *parked) load(s *space) error {
+	err := s.load(p.image)
+	if err == nil {
+		return nil
 	}
+	s.free()
+	return s.load(p.image) // s is empty now, and on the heap
+}
+
+// fill makes the first size bytes of a space that is the image's what was parked.
+func (p *parked) fill(s *space, size uint64) {
 	memory := s.bytes(size)
-	if len(p.delta) > 0 {
-		if working := p.image.working.Load(); working != nil {
-			s.populate(*working)
-		}
-		applyDelta(memory, p.delta)
+	if len(p.delta) == 0 {
+		return
 	}
-	return nil
+	if working := p.image.working.Load(); working != nil && !s.warm {
+		s.populate(*working)
+	}
+	applyDelta(memory, p.delta)
 }
 
 // difference is what the first size bytes have that the image has not; nil where

@@ -92,9 +92,10 @@ func TestWhatWasParkedIsTakenUpOnTheHeap(t *testing.T) {
 		t.Skip("SKIPPED: there is no page map here")
 	}
 	for name, s := range map[string]*space{"no room": {}, "room for less than the image": newSpace(mib)} {
-		if err := p.fill(s, 3*mib); err != nil {
+		if err := p.load(s); err != nil {
 			t.Fatal(err)
 		}
+		p.fill(s, 3*mib)
 		if s.mapped != nil || !bytes.Equal(s.bytes(3*mib), want) {
 			t.Errorf("%s: it is not on the heap as it was", name)
 		}

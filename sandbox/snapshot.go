@@ -187,7 +187,9 @@ func (i *Instance) settle() {
 	}
 	i.cold = nil
 	if runs := img.working.Load(); runs != nil {
-		i.space.populate(*runs)
+		if !i.space.warm {
+			i.space.populate(*runs)
+		}
 	} else if img.learning.CompareAndSwap(false, true) {
 		i.watched = img
 	}

@@ -9,6 +9,7 @@ type space struct {
 	heap   []byte
 	image  *image // what is mapped at the beginning, if anything
 	top    uint64 // no byte from here on has been handed out since the last load
+	warm   bool   // the pages that will be written to are there
 }
 
 // newSpace makes room for a memory of up to maximum bytes, all zero.

@@ -152,3 +152,53 @@ func TestWrittenPagesAreFound(t *testing.T) {
 		t.Errorf("found %v, want %v", runs, want)
 	}
 }
+
+// A space that is kept for the next has nothing of the one before, and one that
+// was written to all over is given back.
+func TestSpacesAreKeptForTheNext(t *testing.T) {
+	content := filled(8*mib, 9)
+	img := imageFor(t, content)
+	used := func(writes int) *space {
+		s := newSpace(16 * mib)
+		if err := s.load(img); err != nil {
+			t.Fatal(err)
+		}
+		b := s.bytes(9 * mib)
+		for n := range writes {
+			b[n*imagePage]++
+			b[8*mib]++
+		}
+		return s
+	}
+	first := used(20)
+	if _, known := first.written(); !known {
+		t.Skip("SKIPPED: there is no page map here")
+	}
+	for range maxSpare + 2 {
+		img.keep(used(20))
+	}
+	if len(img.spare) != maxSpare {
+		t.Errorf("%d are kept, want %d", len(img.spare), maxSpare)
+	}
+	if img.take(8*mib) != nil {
+		t.Error("one of another size was handed out")
+	}
+	for range maxSpare {
+		s := img.take(16 * mib)
+		if s == nil {
+			t.Fatal("none is there")
+		}
+		b := s.bytes(9 * mib)
+		if !bytes.Equal(b[:8*mib], content) || !bytes.Equal(b[8*mib:], make([]byte, mib)) {
+			t.Error("something is left of the one before")
+		}
+		s.free()
+	}
+	if img.take(16*mib) != nil {
+		t.Error("there are more than were kept")
+	}
+	img.keep(used(4 * mib / imagePage))
+	if len(img.spare) != 0 {
+		t.Error("one with megabytes of its own was kept")
+	}
+}

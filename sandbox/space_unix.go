@@ -43,7 +43,11 @@ func release(mapped []byte) {
 // fill makes the beginning an image's content, copy-on-write, and what was handed
 // out behind it zero.
 func (s *space) fill(from *image) error {
-	if from == s.image && s.top > 0 && (s.rewind(from) || discard(s.mapped[:s.top])) {
+	if from == s.image && s.top > 0 && s.rewind(from) {
+		return nil
+	}
+	s.warm = false
+	if from == s.image && s.top > 0 && discard(s.mapped[:s.top]) {
 		return nil
 	}
 	if s.top > from.size {
