@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -27,12 +28,20 @@ var (
 	others = regexp.MustCompile("`(?:go|task|aws) [^`]*`" + `|(?m)^ *(?:aws|clang|go test|go build|go tool|export|curl|zip) .*$|version 1 does not know|--cli-binary-format|--endpoint-url`)
 )
 
+// commands returns every command under one, at any depth.
+func commands(c *cobra.Command) (all []*cobra.Command) {
+	for _, sub := range c.Commands() {
+		all = append(append(all, sub), commands(sub)...)
+	}
+	return all
+}
+
 // unknownFlags returns the command lines of a text that do not parse as flags of
 // the command, and inline flags that no command has.
 func unknownFlags(root *cobra.Command, text string) (unknown []string) {
 	text = others.ReplaceAllString(text, "")
 	anywhere := map[string]bool{"help": true, "version": true}
-	for _, c := range root.Commands() {
+	for _, c := range commands(root) {
 		for _, f := range flagName.FindAllStringSubmatch(c.Flags().FlagUsages(), -1) {
 			anywhere[f[1]] = true
 		}
@@ -43,7 +52,7 @@ func unknownFlags(root *cobra.Command, text string) (unknown []string) {
 		}
 	}
 	for _, line := range commandLine.FindAllStringSubmatch(text, -1) {
-		c, _, err := root.Find(line[1:2])
+		c, _, err := root.Find(append(line[1:2:2], strings.Fields(line[2])...))
 		if err != nil || c == root {
 			unknown = append(unknown, line[0])
 			continue
@@ -78,8 +87,11 @@ func TestTheReadmeNamesEveryCommandAndNoOther(t *testing.T) {
 		}
 	}
 	texts := map[string]string{"README.md": readme, "CONTRIBUTING.md": document(t, "CONTRIBUTING.md"), "CHANGELOG.md": document(t, "CHANGELOG.md"), "help": root.Long}
-	for _, c := range root.Commands() {
-		texts["help "+c.Name()] = c.Long + "\n" + c.Example
+	for _, c := range commands(root) {
+		if c.Parent().Name() == "completion" {
+			continue // cobra wrote these, and they name the flags of other programs
+		}
+		texts["help "+c.CommandPath()] = c.Long + "\n" + c.Example
 	}
 	for name, text := range texts {
 		if unknown := unknownFlags(root, text); len(unknown) > 0 {
@@ -96,6 +108,9 @@ func TestUnknownFlagsAreFound(t *testing.T) {
 		"    aws lambda invoke --function-name f\n":             0,
 		"see `lambent invoke --log`, and `--keep`":              0,
 		"    ./lambent serve --memory 5\n":                      1,
+		"    ./lambent bench share --plot share.svg\n":          0,
+		"    ./lambent bench share --rounds 5\n":                1,
+		"    ./lambent bench --plot share.svg\n":                1,
 		"    ./lambent build -x hello\n":                        1,
 		"see `lambent frobnicate` and `--colour`":               2,
 		"    go run ./host/cmd/lambent demos\n":                 1,
