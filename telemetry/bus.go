@@ -22,7 +22,8 @@ type Bus struct {
 	closed  bool
 	// subs are the readers of all streams. The list is replaced and never
 	// changed, so that publishers read it without the lock.
-	subs atomic.Pointer[[]*Subscription]
+	subs   atomic.Pointer[[]*Subscription]
+	wanted atomic.Uint32 // the categories that they take
 }
 
 // NewBus returns a bus without streams.
@@ -37,9 +38,10 @@ func (b *Bus) Open(src Source) *Stream {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		s.closed = true
+		s.closed, s.backlog = true, nil
 		return s
 	}
+	s.setWanted()
 	b.streams[s] = struct{}{}
 	return s
 }
@@ -56,8 +58,7 @@ func (b *Bus) Subscribe(cfg SubscriptionConfig) *Subscription {
 		sub.end()
 		return sub
 	}
-	subs := append(b.subscribers(), sub)
-	b.subs.Store(&subs)
+	b.setSubscribers(append(b.subscribers(), sub))
 	return sub
 }
 
@@ -69,7 +70,7 @@ func (b *Bus) Close() {
 	streams := b.streams
 	b.streams = nil
 	subs := b.subscribers()
-	b.subs.Store(nil)
+	b.setSubscribers(nil)
 	b.mu.Unlock()
 	for s := range streams {
 		s.end()
@@ -91,8 +92,13 @@ func (b *Bus) subscribers() []*Subscription {
 func (b *Bus) remove(sub *Subscription) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	subs := without(b.subscribers(), sub)
+	b.setSubscribers(without(b.subscribers(), sub))
+}
+
+// setSubscribers is called with the lock.
+func (b *Bus) setSubscribers(subs []*Subscription) {
 	b.subs.Store(&subs)
+	b.wanted.Store(uint32(wantedBy(subs)))
 }
 
 func (b *Bus) forget(s *Stream) {

@@ -54,6 +54,9 @@ func (w *LineWriter) Write(p []byte) (int, error) {
 	n := len(p)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.pending) == 0 && !w.stream.Wants(w.typ.Category()) {
+		return n, nil
+	}
 	for {
 		line, rest, ended := bytes.Cut(p, []byte{'\n'})
 		if !ended {
@@ -93,7 +96,7 @@ func (w *LineWriter) hold(p []byte) {
 
 func (w *LineWriter) publish(line []byte) {
 	line = bytes.TrimSuffix(line, []byte{'\r'})
-	if len(line) == 0 {
+	if len(line) == 0 || !w.stream.Wants(w.typ.Category()) {
 		return
 	}
 	if w.objects && isObject(line) {

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,7 @@ const (
 type Stream struct {
 	bus    *Bus
 	source *Source
+	wanted atomic.Uint32 // the categories that subscriptions and backlog take
 
 	mu      sync.Mutex
 	subs    []*Subscription
@@ -25,6 +27,21 @@ type Stream struct {
 
 // Source tells where the stream's events come from.
 func (s *Stream) Source() Source { return *s.source }
+
+// Wants tells whether an event of the category would reach anybody. Where it would
+// not, a publisher can spare itself the making.
+func (s *Stream) Wants(c Category) bool {
+	return categories(s.wanted.Load()|s.bus.wanted.Load())&c.bit() != 0
+}
+
+// setWanted is called with the lock, after any change of what there is to be told.
+func (s *Stream) setWanted() {
+	set := wantedBy(s.subs)
+	if s.backlog != nil {
+		set = setOf(nil)
+	}
+	s.wanted.Store(uint32(set))
+}
 
 // Publish stamps the event with the present time and hands it to the
 // subscribers. It never blocks. After Close it does nothing.
@@ -64,6 +81,7 @@ func (s *Stream) Subscribe(cfg SubscriptionConfig) *Subscription {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.subs = without(s.subs, sub)
+		s.setWanted()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,6 +96,7 @@ func (s *Stream) Subscribe(cfg SubscriptionConfig) *Subscription {
 		return sub
 	}
 	s.subs = append(s.subs, sub)
+	s.setWanted()
 	return sub
 }
 
@@ -86,6 +105,7 @@ func (s *Stream) Seal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.backlog = nil
+	s.setWanted()
 }
 
 // Close ends the stream: its subscriptions end after the last event. It is
@@ -103,4 +123,5 @@ func (s *Stream) end() {
 		sub.end()
 	}
 	s.subs = nil
+	s.setWanted()
 }

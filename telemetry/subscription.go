@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"io"
-	"slices"
 	"sync"
 	"time"
 )
@@ -28,7 +27,7 @@ type SubscriptionConfig struct {
 // Close. A full buffer loses the newest events, and the reader finds one
 // platform.logsDropped in their place.
 type Subscription struct {
-	categories []Category
+	categories categories
 	source     *Source
 	detach     func()
 	wake       chan struct{} // cap 1
@@ -46,7 +45,7 @@ func newSubscription(cfg SubscriptionConfig, source *Source) *Subscription {
 		cfg.MaxBytes = DefaultMaxBytes
 	}
 	return &Subscription{
-		categories: slices.Clone(cfg.Categories),
+		categories: setOf(cfg.Categories),
 		source:     source,
 		wake:       make(chan struct{}, 1),
 		buf:        newBuffer(cfg.MaxItems, cfg.MaxBytes),
@@ -117,7 +116,7 @@ func (s *Subscription) take() (ev Event, ok, ended bool) {
 }
 
 func (s *Subscription) offer(ev Event) {
-	if len(s.categories) > 0 && !slices.Contains(s.categories, ev.Type.Category()) {
+	if s.categories&ev.Type.Category().bit() == 0 {
 		return
 	}
 	s.mu.Lock()

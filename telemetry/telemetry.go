@@ -53,6 +53,42 @@ const (
 	CategoryExtension Category = "extension"
 )
 
+// categories is a set of them.
+type categories uint32
+
+// setOf returns the set of some; of none, it is the set of all, as for a subscriber.
+func setOf(some []Category) categories {
+	if len(some) == 0 {
+		return ^categories(0)
+	}
+	var set categories
+	for _, c := range some {
+		set |= c.bit()
+	}
+	return set
+}
+
+func (c Category) bit() categories {
+	switch c {
+	case CategoryPlatform:
+		return 1
+	case CategoryFunction:
+		return 2
+	case CategoryExtension:
+		return 4
+	}
+	return 0
+}
+
+// wantedBy is what any of the subscriptions takes.
+func wantedBy(subs []*Subscription) categories {
+	var set categories
+	for _, sub := range subs {
+		set |= sub.categories
+	}
+	return set
+}
+
 // Category tells which category a type belongs to.
 func (t Type) Category() Category {
 	switch t {
