@@ -109,6 +109,7 @@ http://` // the default address follows
 const (
 	groupStart     = "start"
 	groupFunctions = "functions"
+	groupExtend    = "extend"
 	groupMeasure   = "measure"
 )
 
@@ -129,10 +130,12 @@ func (a *app) root() *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupStart, Title: "To begin and to run a host:"},
 		&cobra.Group{ID: groupFunctions, Title: "Functions (of the host at --endpoint or LAMBENT_ENDPOINT):"},
+		&cobra.Group{ID: groupExtend, Title: "Extensions (without a host):"},
 		&cobra.Group{ID: groupMeasure, Title: "To measure:"},
 	)
 	grouped(root, groupStart, a.demoCommand(), a.serveCommand())
 	grouped(root, groupFunctions, a.buildCommand(), a.deployCommand(), a.invokeCommand(), a.listCommand(), a.deleteCommand())
+	grouped(root, groupExtend, a.extensionCommand())
 	grouped(root, groupMeasure, a.benchCommand())
 	root.AddCommand(a.versionCommand())
 	checkTopics(root)

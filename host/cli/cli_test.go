@@ -170,6 +170,7 @@ func TestWhatCannotBeDoneIsSaidClearly(t *testing.T) {
 		stderr string
 	}{
 		{"unknown command", nil, []string{"frobnicate"}, exitUsage, "frobnicate"},
+		{"unknown command for extensions", nil, []string{"extension", "frobnicate"}, exitUsage, "frobnicate"},
 		{"help for an unknown command", nil, []string{"help", "frobnicate"}, exitUsage, "frobnicate"},
 		{"help for too much", nil, []string{"help", "list", "all"}, exitUsage, "list all"},
 		{"unknown flag", nil, []string{"list", "--colour"}, exitUsage, "--colour"},
@@ -207,7 +208,7 @@ func TestWhatCannotBeDoneIsSaidClearly(t *testing.T) {
 
 func TestHelpAndCompletion(t *testing.T) {
 	help := run(t, nil, "", "help")
-	for _, command := range []string{"demo", "serve", "build", "deploy", "invoke", "list", "delete", "completion", "version"} {
+	for _, command := range []string{"demo", "serve", "build", "deploy", "invoke", "list", "delete", "extension", "completion", "version"} {
 		if !strings.Contains(help.stdout, "\n  "+command+" ") {
 			t.Errorf("help does not list %s", command)
 		}
