@@ -53,7 +53,7 @@ func (s *Set) newDelivery(x *extension, cfg extapi.Subscription) *delivery {
 			MaxItems:   bufferedItems * cfg.Buffering.MaxItems,
 			MaxBytes:   bufferedBytes * cfg.Buffering.MaxBytes,
 		}),
-		send: newSender(s.client, cfg.Destination),
+		send: newSender(s.client, s.room, cfg.Destination),
 		gate: func(ctx context.Context) error {
 			return s.await(ctx, func() (bool, error) { return !x.invokePending() || s.stopping, nil })
 		},

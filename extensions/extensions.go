@@ -12,8 +12,8 @@
 //	err = set.Shutdown(ctx, "spindown", 2*time.Second)
 //
 // The state of an extension is in registry.go and lifecycle.go, its process in
-// process.go, its telemetry in delivery.go. Read next: package extapi for the
-// wire, package sdk for the other side, package extensionstest to try an
+// process.go, its telemetry in delivery.go. Read next: package place for where
+// the processes run, package extapi for the wire, package sdk for the other side, package extensionstest to try an
 // extension out.
 package extensions
 
@@ -32,6 +32,7 @@ import (
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/httpapi"
+	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
@@ -45,6 +46,11 @@ type Config struct {
 	// Dir is searched for extensions: every regular file directly in it. "" or a
 	// folder that does not exist means there are none.
 	Dir string
+	// Place is where the processes run; nil means [place.Loopback]. Opt and Tmp are
+	// what they see as /opt and /tmp, where the place gives them files of their own:
+	// see [place.Environment].
+	Place    place.Place
+	Opt, Tmp string
 	// Function is the environment's function.
 	Function Function
 	// Env is the function's environment, "K=V"; what an extension does not get
@@ -104,6 +110,7 @@ type Set struct {
 	cancel context.CancelFunc
 	server *http.Server // nil for an empty set
 	addr   string
+	room   place.Room     // nil for an empty set
 	client *http.Client   // posts telemetry
 	tasks  sync.WaitGroup // server, deliveries
 	conns  sync.WaitGroup // connections of the server
@@ -120,7 +127,7 @@ type Set struct {
 	stopping     bool
 }
 
-// Start finds the extensions, serves their API on a free port of 127.0.0.1,
+// Start finds the extensions, opens a room for them, serves their API in it,
 // starts one process each and returns when all of them have registered. ctx
 // bounds that and not the life of the set. Without extensions the set is empty:
 // no port, no process, no goroutine.
@@ -139,7 +146,7 @@ func Start(ctx context.Context, cfg Config) (*Set, error) {
 	if len(paths) == 0 {
 		return s, nil
 	}
-	if err := s.listen(); err != nil {
+	if err := s.open(ctx, paths); err != nil {
 		s.cancel()
 		return nil, err
 	}
@@ -164,13 +171,18 @@ func (s *Set) Len() int {
 // next call waits without a limit: clients have none and set none.
 const headerTimeout = 10 * time.Second
 
-func (s *Set) listen() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("listen for extensions: %w", err)
+// open takes the room and serves the API in it.
+func (s *Set) open(ctx context.Context, paths []string) error {
+	where := s.cfg.Place
+	if where == nil {
+		where = place.Loopback{}
 	}
-	s.addr = listener.Addr().String()
-	s.client = newTelemetryClient()
+	room, listener, err := where.Open(ctx, place.Environment{Extensions: paths, Opt: s.cfg.Opt, Tmp: s.cfg.Tmp})
+	if err != nil {
+		return fmt.Errorf("make a place for extensions: %w", err)
+	}
+	s.room, s.addr = room, listener.Addr().String()
+	s.client = newTelemetryClient(room)
 	s.server = &http.Server{
 		Handler:           httpapi.New(registry{s}, registry{s}, s.log),
 		ReadHeaderTimeout: headerTimeout,
@@ -215,7 +227,7 @@ func (s *Set) launchOne(path string, env []string) error {
 	defer s.mu.Unlock()
 	x := &extension{name: filepath.Base(path), id: uuid.NewString(), state: stateStarted}
 	s.all = append(s.all, x)
-	proc, err := startProcess(path, env, s.cfg.Stream, func(status string) { s.exited(x, status) })
+	proc, err := startProcess(s.room, path, env, s.cfg.Stream, func(status string) { s.exited(x, status) })
 	if err != nil {
 		s.fail(x, stateLaunchError, extapi.FatalLaunchError, launchReason(err))
 		return x.failed

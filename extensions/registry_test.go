@@ -242,7 +242,7 @@ func TestFirstFailureCounts(t *testing.T) {
 	if err := (registry{s.set}).Fail(x.id, extapi.Failure{Phase: extapi.FailedExit, ErrorType: "Extension.Own"}); err != nil {
 		t.Fatal(err)
 	}
-	x.proc.kill()
+	x.proc.Kill()
 	<-x.proc.done
 	var failed *ExtensionError
 	err := s.set.AwaitIdle(s.ctx())

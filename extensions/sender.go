@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
+	"github.com/lambent-host/lambent/extensions/place"
 )
 
 // sender brings one batch of encoded events to a destination. An error means
@@ -23,9 +24,9 @@ type sender interface {
 // attemptTimeout bounds one try to deliver a batch.
 const attemptTimeout = 5 * time.Second
 
-func newSender(client *http.Client, dest extapi.Destination) sender {
+func newSender(client *http.Client, room place.Room, dest extapi.Destination) sender {
 	if dest.Protocol == extapi.ProtocolTCP {
-		return &tcpSender{port: dest.Port}
+		return &tcpSender{room: room, port: dest.Port}
 	}
 	return &httpSender{client: client, dest: dest}
 }
@@ -33,26 +34,25 @@ func newSender(client *http.Client, dest extapi.Destination) sender {
 // newTelemetryClient is for destinations inside the environment: whatever name
 // the URI uses, the connection goes to the environment's own address. It follows
 // no redirect and knows no proxy.
-func newTelemetryClient() *http.Client {
+func newTelemetryClient(room place.Room) *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				_, port, err := net.SplitHostPort(addr)
+				_, service, err := net.SplitHostPort(addr)
 				if err != nil {
 					return nil, err
 				}
-				return dialSandbox(ctx, port)
+				port, err := strconv.Atoi(service)
+				if err != nil {
+					return nil, err
+				}
+				return room.Dial(ctx, port)
 			},
 			MaxIdleConnsPerHost: 1,
 			DisableCompression:  true,
 		},
 	}
-}
-
-func dialSandbox(ctx context.Context, port string) (net.Conn, error) {
-	var dialer net.Dialer
-	return dialer.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
 }
 
 // httpSender sends a batch as a JSON array.
@@ -91,6 +91,7 @@ func (h *httpSender) close() {}
 
 // tcpSender writes an event a line on one connection that it keeps.
 type tcpSender struct {
+	room place.Room
 	port int
 	conn net.Conn
 }
@@ -99,7 +100,7 @@ func (t *tcpSender) send(ctx context.Context, batch [][]byte) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	if t.conn == nil {
-		conn, err := dialSandbox(ctx, strconv.Itoa(t.port))
+		conn, err := t.room.Dial(ctx, t.port)
 		if err != nil {
 			return err
 		}

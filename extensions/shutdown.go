@@ -2,6 +2,7 @@ package extensions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -116,7 +117,7 @@ func (s *Set) awaitProcesses(ctx context.Context) {
 // whoever observes.
 func (s *Set) kill(x *extension, why string) {
 	s.observe(x, "killed", why)
-	x.proc.kill()
+	x.proc.Kill()
 }
 
 // close ends the API and the deliveries and waits for their goroutines.
@@ -129,7 +130,7 @@ func (s *Set) close() error {
 	s.tasks.Wait()
 	s.conns.Wait()
 	s.client.CloseIdleConnections()
-	return err
+	return errors.Join(err, s.room.Close())
 }
 
 // extensions returns the list as it is now; what is read of its members must

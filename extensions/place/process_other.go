@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package extensions
+package place
 
 import "syscall"
 
