@@ -134,7 +134,7 @@ func TestMisbehaviour(t *testing.T) {
 		{"observer", Scenario{Invokes: 3}, "", nil, []string{"registered", "next", "SHUTDOWN", "exited"}},
 		{"crash", Scenario{}, "start", failure("crash", extapi.FatalCrash), []string{"exited"}},
 		{"mute", Scenario{InitTimeout: brief}, "start", context.DeadlineExceeded, []string{"killed", "exited"}},
-		{"neverpoll", Scenario{InitTimeout: brief, ShutdownBudget: brief}, "init", context.DeadlineExceeded, []string{"registered", "killed", "exited"}},
+		{"neverpoll", Scenario{InitTimeout: 5 * time.Second, ShutdownBudget: brief} /* it has to register in time */, "init", context.DeadlineExceeded, []string{"registered", "killed", "exited"}},
 		{"midcrash", Scenario{Invokes: 2}, "invoke 1", failure("midcrash", extapi.FatalCrash), []string{"next", "INVOKE", "exited"}},
 		{"hang", Scenario{Invokes: 2, InvokeTimeout: brief, ShutdownBudget: brief}, "invoke 1", context.DeadlineExceeded, []string{"INVOKE", "killed", "exited"}},
 		{"undead", Scenario{Invokes: 1, ShutdownBudget: brief}, "", nil, []string{"SHUTDOWN", "next", "killed", "exited"}},
