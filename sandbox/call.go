@@ -38,6 +38,8 @@ type call struct {
 	failure  *FunctionError
 	tooLarge bool
 	refused  bool // growing the memory was refused
+
+	answerBegan, answerEnded time.Time // of what the guest wrote of its answer
 }
 
 func (i *Instance) newCall(ctx context.Context, inv *Invocation) *call {
@@ -58,6 +60,14 @@ func (c *call) Err() error { return c.parent.Err() }
 // Value finds nothing: the caller's values are none of the guest's business,
 // and the engine looks for several on each call.
 func (c *call) Value(any) any { return nil }
+
+// answers notes that the guest writes a part of its answer.
+func (c *call) answers() {
+	c.answerEnded = time.Now()
+	if c.answerBegan.IsZero() {
+		c.answerBegan = c.answerEnded
+	}
+}
 
 // interruption ends a guest from within a host function.
 type interruption struct{ cause error }

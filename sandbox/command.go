@@ -22,6 +22,7 @@ func (w responseWriter) Write(p []byte) (int, error) {
 		return 0, errResponseLimit
 	}
 	w.c.response = append(w.c.response, p...)
+	w.c.answers()
 	return len(p), nil
 }
 

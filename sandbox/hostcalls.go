@@ -74,6 +74,7 @@ func responseWrite(c *call, mem api.Memory, stack []uint64) int64 {
 	if !ok {
 		return abi.ErrFault
 	}
+	c.answers()
 	if c.tooLarge || len(c.response)+len(from) > c.limit {
 		c.tooLarge = true
 		return abi.ErrTooLarge
@@ -96,6 +97,7 @@ func fail(c *call, mem api.Memory, stack []uint64) int64 {
 		return abi.ErrTooLarge
 	}
 	c.failure = newFunctionError(string(typ), string(message))
+	c.answers()
 	return 0
 }
 
@@ -127,6 +129,7 @@ func failDocument(c *call, mem api.Memory, stack []uint64) int64 {
 	var typ string
 	_ = json.Unmarshal(fields["errorType"], &typ) // absent or not a string: no type
 	c.failure = &FunctionError{Type: typ, Document: append([]byte(nil), from...)}
+	c.answers()
 	return 0
 }
 

@@ -64,6 +64,9 @@ type Result struct {
 	Payload []byte
 	// Error is set when the guest reported that it failed.
 	Error *FunctionError
+	// AnswerBegan and AnswerEnded are when the guest wrote the first and the last
+	// part of its response, or of its error; zero if it wrote none.
+	AnswerBegan, AnswerEnded time.Time
 }
 
 // FunctionError is a failure that the guest itself reported.
@@ -309,19 +312,20 @@ func (i *Instance) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 
 // result weighs what the guest said against how it ended.
 func (i *Instance) result(c *call, fault *Fault) (Result, error) {
+	r := Result{AnswerBegan: c.answerBegan, AnswerEnded: c.answerEnded}
 	if c.tooLarge && (fault == nil || fault.Unwrap() == nil) { // whatever the guest did next
 
 		i.state = stateFaulted
 		fault = &Fault{Kind: FaultResponseTooLarge, Message: fmt.Sprintf("the response is larger than %d bytes", i.limit)}
-		return Result{}, fault
+		return r, fault
 	}
-	if fault != nil {
-		return Result{Error: c.failure}, fault
+	if r.Error = c.failure; fault != nil {
+		return r, fault
 	}
-	if c.failure != nil {
-		return Result{Error: c.failure}, nil
+	if c.failure == nil {
+		r.Payload = c.response
 	}
-	return Result{Payload: c.response}, nil
+	return r, nil
 }
 
 // observe notes how large the memory has become.

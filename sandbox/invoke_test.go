@@ -179,6 +179,29 @@ func TestResponseLimit(t *testing.T) {
 	mustFault(t, err, sandbox.FaultResponseTooLarge)
 }
 
+func TestTheTimesOfTheAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		code     string
+		answered bool
+	}{
+		"in two parts": {"i32.const 0 i32.const 1 call response_write drop i32.const 0 i32.const 1 call response_write", true},
+		"an error":     {"i32.const 0 i32.const 1 i32.const 0 i32.const 1 call fail", true},
+		"none":         {"i32.const 0", false},
+	} {
+		before := time.Now()
+		res, err := invoke(t, start(t, newGuest().handler(c.code), sandbox.InstanceConfig{}), "{}")
+		after := time.Now()
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		case !c.answered && !(res.AnswerBegan.IsZero() && res.AnswerEnded.IsZero()):
+			t.Errorf("%s: from %v to %v", name, res.AnswerBegan, res.AnswerEnded)
+		case c.answered && (res.AnswerBegan.Before(before) || res.AnswerEnded.Before(res.AnswerBegan) || res.AnswerEnded.After(after)):
+			t.Errorf("%s: from %v to %v, in a call from %v to %v", name, res.AnswerBegan, res.AnswerEnded, before, after)
+		}
+	}
+}
+
 func TestInit(t *testing.T) {
 	order := func(extra func(g *guest)) []byte {
 		g := newGuest()
