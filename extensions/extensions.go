@@ -125,6 +125,7 @@ type Set struct {
 	telemetry    bool          // open for subscriptions
 	reported     bool          // platform.extension was published
 	stopping     bool
+	broken       context.CancelCauseFunc // of Bind; nil while nothing is bound
 }
 
 // Start finds the extensions, opens a room for them, serves their API in it,

@@ -57,6 +57,46 @@ func (s *Set) Invoke(ev InvokeEvent) {
 	s.broadcast()
 }
 
+// Err is the failure of the first extension that ended or reported an error, an
+// [*ExtensionError], or nil.
+func (s *Set) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure()
+}
+
+// failure is called with the lock.
+func (s *Set) failure() error {
+	for _, x := range s.all {
+		if x.failed != nil {
+			return x.failed
+		}
+	}
+	return nil
+}
+
+// Bind returns a context that ends when an extension fails, with the
+// [*ExtensionError] as its cause: on Lambda the end of an extension ends the
+// invocation. One context is bound at a time; release it with the function.
+func (s *Set) Bind(ctx context.Context) (context.Context, func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.all) == 0 {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.broken = cancel
+	if err := s.failure(); err != nil {
+		cancel(err)
+	}
+	return ctx, func() {
+		s.mu.Lock()
+		s.broken = nil
+		s.mu.Unlock()
+		cancel(nil)
+	}
+}
+
 // AwaitIdle waits until every extension that registered for INVOKE has taken it
 // and called next again. If an extension ended or reported an error, now or
 // since the last call, that is an [*ExtensionError]; when ctx is done first, the
@@ -131,6 +171,9 @@ func (s *Set) fail(x *extension, st state, typ, reason string) {
 	x.queue = nil
 	if x.failed == nil && !s.stopping {
 		x.failed = &ExtensionError{Name: x.name, Type: typ, Reason: reason}
+		if s.broken != nil {
+			s.broken(x.failed)
+		}
 		s.log.Warn().Str("extension", x.name).Str("type", typ).Str("reason", reason).Msg("extension failed")
 	}
 	s.broadcast()

@@ -181,18 +181,18 @@ func (p *Pool) take(ctx context.Context, v catalogue.Version, module *publish.Le
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	began := time.Now()
-	e.initStart(began)
+	e.initStart(began, telemetry.PhaseInit)
 	taken, err := e.initAndCapture(ctx)
 	e.initDuration = time.Since(began)
 	var refused *sandbox.NotCapturableError
 	if err != nil && !errors.As(err, &refused) {
-		if e.initFailure = e.faultFailure(err, limit); e.initFailure == nil {
+		if e.initFailure = e.faultFailure(ctx, err, limit); e.initFailure == nil {
 			return nil, err
 		}
 		err = &captureError{e.initFailure}
 	}
 	e.initRuntimeDone(telemetry.PhaseInit)
-	e.initReport()
+	e.initReport(telemetry.PhaseInit)
 	return taken, err
 }
 

@@ -98,13 +98,7 @@ func newEnvironment(cfg *Config, v catalogue.Version, module *publish.Lease, kin
 		return nil, &InternalError{cause: err}
 	}
 	id := cfg.NewID()
-	stream := cfg.Bus.Open(telemetry.Source{
-		EnvironmentID:   id,
-		FunctionName:    v.FunctionName,
-		FunctionVersion: v.Version,
-		FunctionARN:     v.FunctionARN,
-	})
-	return &environment{
+	e := &environment{
 		id:      id,
 		kind:    kind,
 		born:    time.Now(),
@@ -112,13 +106,28 @@ func newEnvironment(cfg *Config, v catalogue.Version, module *publish.Lease, kin
 		cfg:     cfg,
 		log:     cfg.Log.With().Str("function", v.FunctionName).Str("version", v.Version).Str("environment", id).Logger(),
 		module:  module,
-		stream:  stream,
-		output:  newOutput(stream, v.Logging.Format),
 		tmp:     tmp,
 
 		isolation: v.Isolation(cfg.Isolation),
-	}, nil
+	}
+	e.openStream()
+	return e, nil
 }
+
+// openStream begins the telemetry of an init, or of a restore.
+func (e *environment) openStream() {
+	e.stream = e.cfg.Bus.Open(telemetry.Source{
+		EnvironmentID:   e.id,
+		FunctionName:    e.version.FunctionName,
+		FunctionVersion: e.version.Version,
+		FunctionARN:     e.version.FunctionARN,
+	})
+	e.output = newOutput(e.stream, e.version.Logging)
+}
+
+// broken tells that an extension has ended since the last invocation, so that the
+// next one needs another environment.
+func (e *environment) broken() bool { return e.set != nil && e.set.Err() != nil }
 
 // shutdown ends the environment: the runtime first, as Lambda does, then the
 // extensions with their budget, last what they stood on. It is called once.

@@ -76,12 +76,16 @@ const (
 	errorTypeUnknown  = "Runtime.Unknown"
 )
 
-// faultFailure describes a fault of the instance; nil when err is not one.
-// limit is the time the phase had, for the message of a timeout.
-func (e *environment) faultFailure(err error, limit time.Duration) *failure {
+// faultFailure describes a fault of the instance that ran under ctx; nil when err
+// is not one. limit is the time the phase had, for the message of a timeout.
+func (e *environment) faultFailure(ctx context.Context, err error, limit time.Duration) *failure {
 	var fault *sandbox.Fault
 	if !errors.As(err, &fault) {
 		return nil
+	}
+	var extension *extensions.ExtensionError
+	if fault.Kind == sandbox.FaultCanceled && errors.As(context.Cause(ctx), &extension) {
+		return extensionFailure(extension, limit)
 	}
 	f := &failure{kind: telemetry.StatusError, typ: errorTypeExit}
 	if fault.Report != nil {
@@ -117,15 +121,16 @@ func timeoutFailure(limit time.Duration) *failure {
 	}
 }
 
-// extensionFailure describes an extension that died or did not keep to its time.
-func extensionFailure(err error) *failure {
+// extensionFailure describes an extension that died or did not keep to its time,
+// which was limit.
+func extensionFailure(err error, limit time.Duration) *failure {
 	f := &failure{kind: telemetry.StatusError, typ: "Extension.Crash", message: err.Error()}
 	var failed *extensions.ExtensionError
-	if errors.As(err, &failed) {
+	switch {
+	case errors.As(err, &failed):
 		f.typ = failed.Type
-	} else if errors.Is(err, context.DeadlineExceeded) {
-		f.typ = "Extension.InitError"
-		f.message = "an extension did not finish its init in time"
+	case errors.Is(err, context.DeadlineExceeded):
+		return timeoutFailure(limit)
 	}
 	return f
 }

@@ -66,7 +66,7 @@ func TestFaultsBecomeLambdasErrorDocuments(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			f := e.faultFailure(fmt.Errorf("wrapped: %w", c.err), time.Second)
+			f := e.faultFailure(t.Context(), fmt.Errorf("wrapped: %w", c.err), time.Second)
 			if f == nil {
 				t.Fatal("not taken for a fault")
 			}
@@ -78,17 +78,17 @@ func TestFaultsBecomeLambdasErrorDocuments(t *testing.T) {
 			}
 		})
 	}
-	if f := e.faultFailure(errors.New("disk full"), time.Second); f != nil {
+	if f := e.faultFailure(t.Context(), errors.New("disk full"), time.Second); f != nil {
 		t.Errorf("a breakage of the host was taken for a failure of the function: %+v", f)
 	}
 }
 
 func TestExtensionFailuresKeepTheirType(t *testing.T) {
-	if f := extensionFailure(&extensions.ExtensionError{Name: "x", Type: "Extension.ExitError"}); f.typ != "Extension.ExitError" {
+	if f := extensionFailure(&extensions.ExtensionError{Name: "x", Type: "Extension.ExitError"}, time.Second); f.typ != "Extension.ExitError" {
 		t.Errorf("type %s, want Extension.ExitError", f.typ)
 	}
-	if f := extensionFailure(context.DeadlineExceeded); f.typ != "Extension.InitError" {
-		t.Errorf("type %s for one that was too slow, want Extension.InitError", f.typ)
+	if f := extensionFailure(context.DeadlineExceeded, time.Second); f.kind != telemetry.StatusTimeout {
+		t.Errorf("status %s for one that was too slow, want a timeout", f.kind)
 	}
 }
 

@@ -12,26 +12,54 @@ import (
 
 // initialize is the init phase: the extensions start and register, the runtime
 // starts, every extension asks for its first event. A failure of the function
-// or of an extension is kept in initFailure, for the invocation that this
-// environment was made for to meet; an error is a breakage of the host.
+// or of an extension is kept in initFailure, and nothing is left running then: the
+// invocation that this environment was made for tries again. An error is a
+// breakage of the host.
 func (e *environment) initialize(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.InitTimeout)
+	limited, cancel := context.WithTimeout(ctx, e.cfg.InitTimeout)
 	defer cancel()
+	if err := e.initPhase(limited, telemetry.PhaseInit); err != nil {
+		return err
+	}
+	if e.initFailure != nil {
+		e.reset(ctx)
+	}
+	return nil
+}
+
+// initPhase is one init under the deadline of ctx; phase is init, or invoke when an
+// invocation repeats one that failed, as on Lambda.
+func (e *environment) initPhase(ctx context.Context, phase telemetry.Phase) error {
 	began := time.Now()
-	e.initStart(began)
-	err := e.startAll(ctx)
+	e.initFailure = nil
+	e.initStart(began, phase)
+	err := e.startAll(ctx, phase)
 	e.initDuration = time.Since(began)
 	if err != nil {
 		return err
 	}
-	e.initReport()
+	e.initReport(phase)
 	return nil
 }
 
-func (e *environment) initStart(began time.Time) {
+// reset ends what an init that failed has left, for another to begin: the instance
+// and the extensions. What was published is not replayed to the next ones.
+func (e *environment) reset(ctx context.Context) {
+	e.dropInstance(ctx)
+	if e.set != nil {
+		if err := e.set.Shutdown(ctx, e.initFailure.reason(), ShutdownBudget); err != nil {
+			e.log.Warn().Err(err).Msg("extensions did not end cleanly")
+		}
+		e.set = nil
+	}
+	e.stream.Close()
+	e.openStream()
+}
+
+func (e *environment) initStart(began time.Time, phase telemetry.Phase) {
 	e.stream.PublishAt(began, telemetry.TypeInitStart, telemetry.InitStart{
 		InitializationType: e.kind,
-		Phase:              telemetry.PhaseInit,
+		Phase:              phase,
 		FunctionName:       e.version.FunctionName,
 		FunctionVersion:    e.version.Version,
 		InstanceID:         e.id,
@@ -40,10 +68,10 @@ func (e *environment) initStart(began time.Time) {
 }
 
 // initReport ends the init phase in telemetry.
-func (e *environment) initReport() {
+func (e *environment) initReport(phase telemetry.Phase) {
 	e.stream.Publish(telemetry.TypeInitReport, telemetry.InitReport{
 		InitializationType: e.kind,
-		Phase:              telemetry.PhaseInit,
+		Phase:              phase,
 		Status:             e.initFailure.status(),
 		ErrorType:          e.initFailure.errorType(),
 		Metrics:            telemetry.InitMetrics{DurationMs: telemetry.Milliseconds(e.initDuration)},
@@ -51,23 +79,30 @@ func (e *environment) initReport() {
 	e.stream.Seal()
 }
 
-func (e *environment) startAll(ctx context.Context) error {
+func (e *environment) startAll(ctx context.Context, phase telemetry.Phase) error {
 	if err := e.startExtensions(ctx); err != nil {
 		return err
 	}
 	if e.initFailure != nil {
 		return nil
 	}
-	if err := e.startRuntime(ctx, telemetry.PhaseInit); err != nil {
+	if err := e.startRuntime(ctx, phase); err != nil {
 		return err
 	}
 	if e.initFailure != nil {
 		return nil
 	}
 	if err := e.set.FinishInit(ctx); err != nil {
-		e.initFailure = extensionFailure(err)
+		e.initFailure = e.extensionFailure(err)
 	}
 	return nil
+}
+
+// extensionFailure describes an extension that failed an init or a restore. Which
+// one was late is for the operator: Lambda tells of a timeout and no more.
+func (e *environment) extensionFailure(err error) *failure {
+	e.log.Warn().Err(err).Msg("an extension failed the init phase")
+	return extensionFailure(err, e.cfg.InitTimeout)
 }
 
 func (e *environment) startExtensions(ctx context.Context) error {
@@ -87,7 +122,7 @@ func (e *environment) startExtensions(ctx context.Context) error {
 	var failed *extensions.ExtensionError
 	switch {
 	case errors.As(err, &failed), errors.Is(err, context.DeadlineExceeded):
-		e.initFailure = extensionFailure(err)
+		e.initFailure = e.extensionFailure(err)
 		return nil
 	case err != nil:
 		return &InternalError{cause: err}
@@ -97,15 +132,14 @@ func (e *environment) startExtensions(ctx context.Context) error {
 }
 
 // startRuntime instantiates the module and runs its init under the deadline of
-// ctx; phase is init, or invoke when an invocation repeats a failed init.
+// ctx, or until an extension fails.
 func (e *environment) startRuntime(ctx context.Context, phase telemetry.Phase) error {
-	err := e.initRuntime(ctx)
-	e.initFailure = nil
-	if err != nil {
-		if e.initFailure = e.faultFailure(err, e.cfg.InitTimeout); e.initFailure == nil {
+	ctx, release := e.set.Bind(ctx)
+	defer release()
+	if err := e.initRuntime(ctx); err != nil {
+		if e.initFailure = e.faultFailure(ctx, err, e.cfg.InitTimeout); e.initFailure == nil {
 			return &InternalError{cause: err}
 		}
-		e.dropInstance(ctx)
 	}
 	e.initRuntimeDone(phase)
 	return nil

@@ -2,7 +2,6 @@ package environment
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/lambent-host/lambent/extensions"
@@ -57,9 +56,16 @@ type phase struct {
 func (e *environment) invoke(ctx context.Context, in Invocation) (*phase, error) {
 	p := &phase{in: in, began: time.Now(), cold: !e.invoked, cpu: e.cpuTime()}
 	e.invoked = true
-	e.start(p)
-	if err := e.run(ctx, p); err != nil {
-		return nil, err
+	if e.initFailure != nil {
+		if err := e.initAgain(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	e.start(p) // on Lambda, too, the init that is repeated comes before
+	if p.failure == nil {
+		if err := e.run(ctx, p); err != nil {
+			return nil, err
+		}
 	}
 	e.output.flush()
 	p.ended = time.Now()
@@ -68,11 +74,8 @@ func (e *environment) invoke(ctx context.Context, in Invocation) (*phase, error)
 }
 
 func (e *environment) run(ctx context.Context, p *phase) error {
-	if e.initFailure != nil {
-		if err := e.initAgain(ctx, p); err != nil || p.failure != nil {
-			return err
-		}
-	}
+	ctx, release := e.set.Bind(ctx)
+	defer release()
 	e.set.Invoke(extensions.InvokeEvent{
 		RequestID:   p.in.RequestID,
 		FunctionARN: p.in.FunctionARN,
@@ -92,7 +95,7 @@ func (e *environment) run(ctx context.Context, p *phase) error {
 		p.produced = len(p.result.Payload)
 		return nil
 	}
-	if p.failure = e.faultFailure(err, e.timeout()); p.failure == nil {
+	if p.failure = e.faultFailure(ctx, err, e.timeout()); p.failure == nil {
 		return &InternalError{cause: err}
 	}
 	if reported := p.result.Error; reported != nil {
@@ -103,21 +106,16 @@ func (e *environment) run(ctx context.Context, p *phase) error {
 	return nil
 }
 
-// initAgain repeats a failed init inside the first invocation, on the
-// invocation's time, as Lambda does; only if it fails once more the caller hears
-// of it. Where an extension is to blame there is nothing to repeat.
+// initAgain repeats a failed init, extensions included, inside the first
+// invocation, on the invocation's time, as Lambda does; only if it fails once more
+// the caller hears of it. A restore is not repeated.
 func (e *environment) initAgain(ctx context.Context, p *phase) error {
-	if e.set == nil || e.instance != nil {
+	if e.snapshot != nil {
 		p.failure = e.initFailure
 		return nil
 	}
-	if err := e.startRuntime(ctx, telemetry.PhaseInvoke); err != nil {
+	if err := e.initPhase(ctx, telemetry.PhaseInvoke); err != nil {
 		return err
-	}
-	if e.initFailure == nil {
-		if err := e.set.FinishInit(ctx); err != nil {
-			e.initFailure = extensionFailure(err)
-		}
 	}
 	if p.failure = e.initFailure; p.failure != nil && p.failure.kind == telemetry.StatusTimeout {
 		p.failure = timeoutFailure(e.timeout())
@@ -135,7 +133,7 @@ func (e *environment) timeout() time.Duration {
 func (e *environment) finish(ctx context.Context, p *phase) (reusable bool) {
 	if p.failure == nil {
 		if err := e.set.AwaitIdle(ctx); err != nil {
-			p.failure = e.overrun(err)
+			p.failure = extensionFailure(err, e.timeout())
 		}
 	}
 	e.report(p)
@@ -144,14 +142,6 @@ func (e *environment) finish(ctx context.Context, p *phase) (reusable bool) {
 		return false
 	}
 	return true
-}
-
-// overrun is what became of an Invoke phase whose extensions did not end it.
-func (e *environment) overrun(err error) *failure {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return timeoutFailure(e.timeout())
-	}
-	return extensionFailure(err)
 }
 
 // answer is what the caller gets for the phase as it stands.

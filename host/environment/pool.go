@@ -128,11 +128,15 @@ func (p *Pool) takeWarm(v catalogue.Version) (env *environment, err error) {
 	}
 	p.leased.Add(1)
 	key := versionKey(v)
-	if stack := p.warm[key]; len(stack) > 0 {
+	for stack := p.warm[key]; len(stack) > 0; stack = p.warm[key] {
 		env = stack[len(stack)-1]
 		p.warm[key] = stack[:len(stack)-1]
+		if !env.broken() {
+			return env, nil
+		}
+		p.end(env)
 	}
-	return env, nil
+	return nil, nil
 }
 
 func (p *Pool) make(ctx context.Context, v catalogue.Version) (*environment, error) {
@@ -258,7 +262,11 @@ func (p *Pool) giveBack(env *environment, reusable bool) {
 
 // end shuts an environment down in the background.
 func (p *Pool) end(env *environment) {
-	p.ending.Go(func() { env.shutdown(context.Background(), reasonSpindown) })
+	reason := reasonSpindown
+	if env.broken() {
+		reason = reasonFailure
+	}
+	p.ending.Go(func() { env.shutdown(context.Background(), reason) })
 }
 
 // Retire ends the idle environments of v's function and version that were made
@@ -302,7 +310,7 @@ func (p *Pool) sweep() {
 			return
 		case <-ticker.C:
 			oldest := time.Now().Add(-p.cfg.Idle)
-			p.endWhere(func(env *environment) bool { return env.idleSince.Before(oldest) })
+			p.endWhere(func(env *environment) bool { return env.idleSince.Before(oldest) || env.broken() })
 			if p.cfg.Snapshots != nil {
 				p.cfg.Snapshots.Sweep()
 			}

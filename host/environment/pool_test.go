@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if gate := os.Getenv(gateVariable); gate != "" {
 		os.Exit(slowExtension(gate)) // this process was started as an extension
 	}
+	if part := os.Getenv(partVariable); part != "" {
+		os.Exit(brittleExtension(part))
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
@@ -57,7 +58,7 @@ func TestBillingRoundsUpAndCountsTheInitOfAColdStart(t *testing.T) {
 	stream := bus.Open(telemetry.Source{})
 	defer bus.Close()
 	reports := stream.Subscribe(telemetry.SubscriptionConfig{Categories: []telemetry.Category{telemetry.CategoryPlatform}})
-	e := &environment{stream: stream, output: newOutput(stream, ""), initDuration: 500 * time.Millisecond}
+	e := &environment{stream: stream, output: newOutput(stream, catalogue.Logging{}), initDuration: 500 * time.Millisecond}
 	for _, cold := range []bool{true, false} {
 		e.report(&phase{began: time.Now(), ended: time.Now(), cold: cold})
 		ev, ok := reports.TryNext()

@@ -66,7 +66,7 @@ func (e *environment) restoreAll(ctx context.Context) error {
 	err := e.restoreRuntime(ctx)
 	e.restored.runtime = time.Since(began)
 	if err != nil {
-		if e.initFailure = e.faultFailure(err, e.cfg.RestoreTimeout); e.initFailure == nil {
+		if e.initFailure = e.faultFailure(ctx, err, e.cfg.RestoreTimeout); e.initFailure == nil {
 			return &InternalError{cause: err}
 		}
 	}
@@ -78,7 +78,7 @@ func (e *environment) restoreAll(ctx context.Context) error {
 		return nil
 	}
 	if err := e.set.FinishInit(ctx); err != nil {
-		e.initFailure = extensionFailure(err)
+		e.initFailure = e.extensionFailure(err)
 	}
 	return nil
 }
