@@ -45,6 +45,10 @@ type delivery struct {
 }
 
 func (s *Set) newDelivery(x *extension, cfg extapi.Subscription) *delivery {
+	send := newSender(s.client, s.room, cfg.Destination)
+	if s.cfg.ObserveDelivery != nil {
+		send = &observedSender{sender: send, name: x.name, protocol: cfg.Destination.Protocol, observe: s.cfg.ObserveDelivery}
+	}
 	return &delivery{
 		name: x.name,
 		cfg:  cfg,
@@ -53,7 +57,7 @@ func (s *Set) newDelivery(x *extension, cfg extapi.Subscription) *delivery {
 			MaxItems:   bufferedItems * cfg.Buffering.MaxItems,
 			MaxBytes:   bufferedBytes * cfg.Buffering.MaxBytes,
 		}),
-		send: newSender(s.client, s.room, cfg.Destination),
+		send: send,
 		gate: func(ctx context.Context) error {
 			return s.await(ctx, func() (bool, error) { return !x.invokePending() || s.stopping, nil })
 		},

@@ -64,6 +64,12 @@ type Config struct {
 	// Observe, if set, is told of every call and of every start and end of a
 	// process. It must not block and not call the Set.
 	Observe func(Activity)
+	// ObserveDelivery, if set, is told of every try to deliver telemetry. It
+	// holds up only the subscription concerned, and must not call the Set.
+	ObserveDelivery func(Delivery)
+	// Tap, if set, is put before the API: it sees every call of an extension, and
+	// may answer it instead. It is how a test watches the wire.
+	Tap func(http.Handler) http.Handler
 }
 
 // Activity is something an extension did, or that was done to it.
@@ -184,8 +190,12 @@ func (s *Set) open(ctx context.Context, paths []string) error {
 	}
 	s.room, s.addr = room, listener.Addr().String()
 	s.client = newTelemetryClient(room)
+	api := httpapi.New(registry{s}, registry{s}, s.log)
+	if s.cfg.Tap != nil {
+		api = s.cfg.Tap(api)
+	}
 	s.server = &http.Server{
-		Handler:           httpapi.New(registry{s}, registry{s}, s.log),
+		Handler:           api,
 		ReadHeaderTimeout: headerTimeout,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
 		ConnState:         s.connState,
