@@ -100,6 +100,7 @@ func TestLoadingDoesNotWaitForCompiling(t *testing.T) {
 	ended := make(chan error)
 	turns := cap(f.publisher.modules.compiling)
 	for n := range turns + 3 {
+		slow := slow // the goroutine's own
 		slow.MemorySize = 128 + n
 		go func() { _, err := f.publisher.Lease(ctx, slow); ended <- err }()
 	}
