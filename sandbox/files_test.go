@@ -50,7 +50,7 @@ func newSession(t *testing.T) session {
 		t.Fatal(err)
 	}
 	task := fstest.MapFS{"data.txt": {Data: []byte("from the package")}, "sub/inner": {Data: []byte("deep")}}
-	i := instantiate(t, compile(t, wasm, defaultMemory), sandbox.InstanceConfig{Task: task, TmpDir: tmp})
+	i := instantiate(t, compile(t, wasm, defaultMemory), sandbox.InstanceConfig{Task: task, TmpDir: tmp, Opt: fstest.MapFS{"layer/file": {Data: []byte("from a layer")}}})
 	if err := i.Init(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +123,10 @@ func TestTaskFolderIsReadOnly(t *testing.T) {
 	newSession(t).script(
 		"read /var/task/data.txt => ok from the package",
 		"read /var/task/sub/inner => ok deep",
+		"read /opt/layer/file => ok from a layer",
+		"list /opt => ok layer",
+		"write /opt/layer/file x => error",
+		"read /opt/../etc/passwd => error",
 		"list /var/task => ok data.txt sub",
 		"write /var/task/data.txt x => error",
 		"write /var/task/new x => error",

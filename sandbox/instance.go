@@ -31,6 +31,9 @@ type InstanceConfig struct {
 	Stdout, Stderr io.Writer
 	// Task is mounted read-only at /var/task; nil: nothing is.
 	Task fs.FS
+	// Opt is mounted read-only at /opt; nil: nothing is. Its links must not lead
+	// out of it: [os.Root] has such a file system.
+	Opt fs.FS
 	// TmpDir is a folder of the host that is mounted at /tmp, writable; no path
 	// or link in it leads out of it. Empty: there is no /tmp.
 	TmpDir string

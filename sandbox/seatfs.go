@@ -10,17 +10,14 @@ import (
 // seatFS is a mounted folder of a seat: that of the instance which sits there.
 type seatFS struct {
 	seat *seat
-	tmp  bool
+	of   func(*surroundings) sysfs.FS
 }
 
 // folder is what every operation goes through; it ends the guest at its deadline,
 // because what the host does for a guest takes no fuel.
 func (m *seatFS) folder() sysfs.FS {
 	m.seat.sitter.call.checkpoint()
-	if m.tmp {
-		return m.seat.sitter.files.tmp
-	}
-	return m.seat.sitter.files.task
+	return m.of(&m.seat.sitter.files)
 }
 
 // OpenFile opens a file of the instance. While the seat is made there is none,

@@ -59,9 +59,9 @@ func (v *view) set(memory []byte) {
 	v.grown()
 }
 
-// descriptors are those a guest is started with: input, output, log, and the two
+// descriptors are those a guest is started with: input, output, log, and the three
 // folders.
-const descriptors = 5
+const descriptors = 6
 
 // preopened tells whether they are all as they were.
 func (v *view) preopened() bool {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ type surroundings struct {
 	args, env      stringTable
 	stdout, stderr io.Writer
 	open           *openFiles
-	task, tmp      experimentalsys.FS
+	task, tmp, opt experimentalsys.FS
 	root           *os.Root // of tmp
 	quota          *quota   // likewise
 }
@@ -46,12 +47,9 @@ func (i *Instance) surround(cfg InstanceConfig) error {
 	i.files = surroundings{
 		args: newStringTable(args), env: newStringTable(cfg.Env),
 		stdout: cfg.Stdout, stderr: cfg.Stderr,
-		open: &openFiles{check: func() { i.call.checkpoint() }}, task: noFolder{}, tmp: noFolder{},
+		open: &openFiles{check: func() { i.call.checkpoint() }}, tmp: noFolder{},
 	}
-	if cfg.Task != nil {
-		read := &sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: cfg.Task}}
-		i.files.task = &countedFS{FS: read, files: i.files.open}
-	}
+	i.files.task, i.files.opt = i.readOnly(cfg.Task), i.readOnly(cfg.Opt)
 	if cfg.TmpDir != "" {
 		root, err := os.OpenRoot(cfg.TmpDir)
 		if err != nil {
@@ -63,6 +61,14 @@ func (i *Instance) surround(cfg InstanceConfig) error {
 		i.files.tmp = &countedFS{FS: folder, files: i.files.open}
 	}
 	return nil
+}
+
+// readOnly is a folder that a guest reads; none if it is nil.
+func (i *Instance) readOnly(folder fs.FS) experimentalsys.FS {
+	if folder == nil {
+		return noFolder{}
+	}
+	return &countedFS{FS: &sysfs.ReadFS{FS: &sysfs.AdaptFS{FS: folder}}, files: i.files.open}
 }
 
 func (f *surroundings) close() error {
@@ -96,8 +102,9 @@ func (i *Instance) over() bool { return i.call != nil && i.call.over() != nil }
 // instance that sits there.
 func (s *seat) moduleConfig() wazero.ModuleConfig {
 	mounts := wazero.NewFSConfig().(sysfs.FSConfig).
-		WithSysFSMount(&seatFS{seat: s}, "/var/task").(sysfs.FSConfig).
-		WithSysFSMount(&seatFS{seat: s, tmp: true}, "/tmp")
+		WithSysFSMount(&seatFS{s, func(f *surroundings) experimentalsys.FS { return f.task }}, "/var/task").(sysfs.FSConfig).
+		WithSysFSMount(&seatFS{s, func(f *surroundings) experimentalsys.FS { return f.tmp }}, "/tmp").(sysfs.FSConfig).
+		WithSysFSMount(&seatFS{s, func(f *surroundings) experimentalsys.FS { return f.opt }}, "/opt")
 	return wazero.NewModuleConfig().
 		WithName(""). // any number of instances in one runtime
 		WithStartFunctions().
