@@ -3,7 +3,6 @@ package deployment
 import (
 	"archive/zip"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -27,20 +26,8 @@ func invalid(format string, args ...any) *Error {
 }
 
 func openArchive(upload []byte) (*Package, error) {
-	// Counted before the directory is read: reading it costs some hundred bytes
-	// of memory for 46 of the attacker's.
-	if n := bytes.Count(upload, centralHeader); n > MaxEntries {
-		return nil, invalid("The archive has more than %d files.", MaxEntries)
-	}
-	archive, err := zip.NewReader(bytes.NewReader(upload), int64(len(upload)))
-	// Insecure names are found, and named, by checkNames.
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return nil, errCorrupt
-	}
-	if err := checkNames(archive.File); err != nil {
-		return nil, err
-	}
-	if err := checkSizes(archive.File); err != nil {
+	archive, err := readArchive(upload, false)
+	if err != nil {
 		return nil, err
 	}
 	module, err := findModule(archive.File)
@@ -55,8 +42,9 @@ func openArchive(upload []byte) (*Package, error) {
 }
 
 // checkNames refuses every name that could mean another file than it says, on
-// any system: the archive's own tree is all it may describe.
-func checkNames(files []*zip.File) error {
+// any system: the archive's own tree is all it may describe. Symbolic links are
+// refused unless links is set.
+func checkNames(files []*zip.File, links bool) error {
 	isDir := make(map[string]bool, len(files))
 	for _, f := range files {
 		name := strings.TrimSuffix(f.Name, "/")
@@ -64,8 +52,8 @@ func checkNames(files []*zip.File) error {
 			return invalid("The archive holds a file with an unsafe name: %q %s.", clip(f.Name), reason)
 		}
 		mode := f.Mode()
-		if t := mode.Type(); t != 0 && t != fs.ModeDir {
-			return invalid("The archive holds %q, which is neither a file nor a folder (symbolic links are not supported).", clip(f.Name))
+		if t := mode.Type(); t != 0 && t != fs.ModeDir && !(links && t == fs.ModeSymlink) {
+			return invalid("The archive holds %q, which is neither a file nor a folder (symbolic links are supported in layers only).", clip(f.Name))
 		}
 		if mode.IsDir() && !strings.HasSuffix(f.Name, "/") {
 			return errCorrupt
