@@ -44,7 +44,7 @@ var Onlys = []Only{
 	{Imports: []string{"github.com/tetratelabs/wazero"}, Rooms: []string{"sandbox", "bench"}, Tests: []string{"abi"}, Reason: "wazero lives in sandbox, so that an engine can be changed in one room; abi's tests need some engine, and not ours; bench measures the sandbox against it"},
 	{Imports: []string{"github.com/labstack/echo"}, Rooms: []string{"host/httpapi", "extensions/httpapi", "bench/ceiling"}, Reason: "echo stays behind net/http, so that the move to another version is an afternoon"},
 	{Imports: []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"}, Rooms: []string{"telemetry/otelsink"}, Reason: "the OTel SDK lives in otelsink; the rest of the host speaks the API"},
-	{Imports: []string{"go.etcd.io/bbolt"}, Rooms: []string{"host/store", "host/catalogue", "host/async"}, Reason: "there is one store; those who keep something in it are few and known"},
+	{Imports: []string{"go.etcd.io/bbolt"}, Rooms: []string{"host/store", "host/catalogue", "host/layer", "host/async"}, Reason: "there is one store; those who keep something in it are few and known"},
 	{Imports: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/schollz/progressbar/v3", "github.com/mattn/go-isatty"}, Rooms: []string{"host/cli"}, Reason: "what belongs to a command line stays there"},
 	{Imports: []string{"net/http"}, Rooms: []string{"host", "extensions", "bench", "telemetry/otelsink", "abi/guest/runtimeapi"}, Tests: []string{"abi", "sandbox", "telemetry"}, Reason: "sandbox, telemetry and abi know no HTTP"},
 	{Imports: []string{Module + "/sandbox"}, Rooms: []string{"sandbox", "host", "bench"}, Reason: "beside what measures it, host alone runs instances: whatever else did would be a second host, and the suite of abi holds any engine"},
@@ -61,14 +61,15 @@ var Siblings = []Sibling{
 	{Package: "host/deployment"},
 	{Package: "host/lambdaapi"},
 	{Package: "host/catalogue", Imports: []string{"host/store", "host/deployment"}},
+	{Package: "host/layer", Imports: []string{"host/store", "host/deployment"}},
 	{Package: "host/publish", Imports: []string{"host/catalogue", "host/deployment"}, Tests: []string{"host/store"}},
 	{Package: "host/snapshot"},
 	{Package: "host/environment", Imports: []string{"host/catalogue", "host/publish", "host/snapshot"}},
 	{Package: "host/invoke", Imports: []string{"host/environment", "host/admission", "host/catalogue"}},
 	{Package: "host/async", Imports: []string{"host/invoke", "host/store"}},
-	// admission and deployment for their error types: one function turns every
+	// admission, layer and deployment for their error types: one function turns every
 	// error into a status, and so has to know them.
-	{Package: "host/httpapi", Imports: []string{"host/invoke", "host/async", "host/catalogue", "host/lambdaapi", "host/admission", "host/deployment"}, Tests: []string{"host/store"}},
+	{Package: "host/httpapi", Imports: []string{"host/invoke", "host/async", "host/catalogue", "host/layer", "host/lambdaapi", "host/admission", "host/deployment"}, Tests: []string{"host/store"}},
 	{Package: "host/client", Imports: []string{"host/lambdaapi"}},
 	{Package: "host/cli", Imports: []string{"host", "host/client", "host/lambdaapi"}},
 	{Package: "host/cmd/lambent", Imports: []string{"host/cli"}},
