@@ -10,26 +10,56 @@ import (
 	"github.com/lambent-host/lambent/extensions/extapi"
 )
 
-// Discover returns the paths of the extensions in dir, sorted by name: every
-// regular file directly in it, or link to one, executable or not; one that
-// cannot be executed fails when it is started, as on Lambda. A folder that does
-// not exist has none. More than [extapi.MaxExtensions] is an error.
-func Discover(dir string) ([]string, error) {
+// optExtensions is the folder of a /opt tree that extensions are in.
+const optExtensions = "extensions"
+
+// paths finds the executables of the set: those of its folder, and those of the
+// function's layers that have other names.
+func (c Config) paths() ([]string, error) {
+	dirs := []string{c.Dir}
+	if c.Opt != "" {
+		dirs = append(dirs, filepath.Join(c.Opt, optExtensions))
+	}
+	return Discover(dirs...)
+}
+
+// Discover returns the paths of the extensions in the folders, in their order and
+// sorted by name in each: every regular file directly in it, or link to one,
+// executable or not; one that cannot be executed fails when it is started, as on
+// Lambda. Of several of one name the first counts. A folder that does not exist
+// has none. More than [extapi.MaxExtensions] is an error.
+func Discover(dirs ...string) ([]string, error) {
+	var paths []string
+	named := map[string]bool{}
+	for _, dir := range dirs {
+		found, err := discover(dir)
+		if err != nil {
+			return nil, fmt.Errorf("find extensions: %w", err)
+		}
+		for _, path := range found {
+			if name := filepath.Base(path); !named[name] {
+				named[name] = true
+				paths = append(paths, path)
+			}
+		}
+	}
+	if len(paths) > extapi.MaxExtensions {
+		return nil, fmt.Errorf("find extensions: there are %d, the limit is %d", len(paths), extapi.MaxExtensions)
+	}
+	return paths, nil
+}
+
+func discover(dir string) (paths []string, err error) {
 	if dir == "" {
 		return nil, nil
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("find extensions: %w", err)
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
 	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("find extensions: %w", err)
-	}
-	var paths []string
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
 		info, err := os.Stat(path) // follows links
@@ -38,8 +68,5 @@ func Discover(dir string) ([]string, error) {
 		}
 		paths = append(paths, path)
 	}
-	if len(paths) > extapi.MaxExtensions {
-		return nil, fmt.Errorf("find extensions: %d in %s, the limit is %d", len(paths), dir, extapi.MaxExtensions)
-	}
-	return paths, nil
+	return paths, err
 }

@@ -145,7 +145,7 @@ type Set struct {
 func Start(ctx context.Context, cfg Config) (*Set, error) {
 	s := &Set{cfg: cfg, log: cfg.Log, changed: make(chan struct{}), registration: true, telemetry: true}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	paths, err := Discover(cfg.Dir)
+	paths, err := cfg.paths()
 	if err != nil {
 		s.cancel()
 		return nil, err

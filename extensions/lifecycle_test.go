@@ -232,6 +232,16 @@ func TestDiscover(t *testing.T) {
 	for i := range names {
 		names[i] = fmt.Sprint("x", i)
 	}
+	other := t.TempDir()
+	for _, name := range []string{filepath.Base(got[0]), "0"} {
+		if err := os.WriteFile(filepath.Join(other, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both, err := Discover(dir, filepath.Join(dir, "missing"), other)
+	if err != nil || !slices.Equal(both, append(slices.Clone(got), filepath.Join(other, "0"))) {
+		t.Errorf("of two folders: %v, %v", both, err)
+	}
 	if got, err := Discover(actors.Folder(t, names...)); err == nil {
 		t.Errorf("%d extensions were accepted", len(got))
 	}
