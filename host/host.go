@@ -29,6 +29,7 @@ import (
 	"github.com/lambent-host/lambent/host/environment"
 	"github.com/lambent-host/lambent/host/httpapi"
 	"github.com/lambent-host/lambent/host/invoke"
+	"github.com/lambent-host/lambent/host/layer"
 	"github.com/lambent-host/lambent/host/publish"
 	"github.com/lambent-host/lambent/host/snapshot"
 	"github.com/lambent-host/lambent/host/store"
@@ -112,6 +113,12 @@ func (h *Host) open(ctx context.Context) error {
 	if err := h.openSnapshots(); err != nil {
 		return err
 	}
+	layers, err := layer.Open(h.store, layer.Config{
+		Dir: filepath.Join(cfg.DataDir, "layers"), Region: cfg.Region, AccountID: cfg.AccountID, Used: functions.UsesLayer,
+	})
+	if err != nil {
+		return err
+	}
 	h.bus = telemetry.NewBus()
 	h.publisher = publish.New(publish.Config{
 		Engine: h.engine, Catalogue: functions, Idle: moduleIdle,
@@ -122,7 +129,7 @@ func (h *Host) open(ctx context.Context) error {
 		Log:     h.log,
 	})
 	h.pool = environment.NewPool(environment.Config{
-		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, TmpRoot: h.tmp,
+		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Layers: layers, TmpRoot: h.tmp,
 		CPUQuota: cfg.CPUQuota == QuotaLambda,
 		Idle:     cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
 		SnapshotInitTimeout: environment.SnapshotInitTimeout, RestoreTimeout: environment.RestoreTimeout,
@@ -142,7 +149,7 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	h.server = &http.Server{
 		Handler: httpapi.New(httpapi.Config{
-			Catalogue: functions, Invoker: invoker, Async: h.queue,
+			Catalogue: functions, Layers: layers, Invoker: invoker, Async: h.queue,
 			Region: cfg.Region, AccountID: cfg.AccountID, ConcurrencyLimit: cfg.ConcurrencyLimit,
 			SnapStartOff: h.snapshots == nil,
 			Log:          h.log, Propagator: h.traces.Propagator(), Tracer: h.traces.Tracer(),

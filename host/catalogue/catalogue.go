@@ -137,6 +137,18 @@ func (c *Catalogue) Present(each func(name string, versions []Version)) {
 	}
 }
 
+// UsesLayer tells whether a version of a function has the layer version of an ARN.
+func (c *Catalogue) UsesLayer(arn string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, f := range c.functions {
+		if slices.ContainsFunc(f.present(), func(v Version) bool { return slices.Contains(v.Layers, arn) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // present lists every version that is there or serves.
 func (f *function) present() []Version {
 	if f == nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -88,6 +89,12 @@ func is(t *testing.T, answer map[string]any, path string, want any) {
 	t.Helper()
 	var got any = answer
 	for _, key := range strings.Split(path, ".") {
+		if list, ok := got.([]any); ok {
+			if i, err := strconv.Atoi(key); err == nil && i < len(list) {
+				got = list[i]
+				continue
+			}
+		}
 		object, _ := got.(map[string]any)
 		got = object[key]
 	}

@@ -110,6 +110,7 @@ func (f *failure) reasonText() string {
 // argument, the handler, is among the variables.
 func (p *Pool) SnapshotKey(v catalogue.Version) snapshot.Key {
 	parts := []string{v.CodeDigest, strconv.Itoa(v.MemorySize), strconv.Itoa(v.EphemeralStorage)}
+	parts = append(parts, v.Layers...) // no variable looks like an ARN
 	return snapshot.KeyOf(v.FunctionName, append(parts, variables(&p.cfg, v, telemetry.SnapStart, "")...)...)
 }
 

@@ -68,6 +68,7 @@ type environment struct {
 	stream   *telemetry.Stream
 	output   *output
 	tmp      string
+	opt      *opt
 
 	// snapshot is what the instance was restored from; nil: it ran its init.
 	snapshot  *snapshot.Lease
@@ -93,8 +94,13 @@ func (e *InternalError) Unwrap() error { return e.cause }
 // newEnvironment makes the environment's own things: stream, output, /tmp. No
 // process runs and no guest code. kind is how its runtime will come to be.
 func newEnvironment(cfg *Config, v catalogue.Version, module *publish.Lease, kind telemetry.InitializationType) (*environment, error) {
+	layers, err := openOpt(cfg.Layers, v.Layers)
+	if err != nil {
+		return nil, &InternalError{cause: err}
+	}
 	tmp, err := os.MkdirTemp(cfg.TmpRoot, "environment-")
 	if err != nil {
+		layers.close()
 		return nil, &InternalError{cause: err}
 	}
 	id := cfg.NewID()
@@ -107,6 +113,7 @@ func newEnvironment(cfg *Config, v catalogue.Version, module *publish.Lease, kin
 		log:     cfg.Log.With().Str("function", v.FunctionName).Str("version", v.Version).Str("environment", id).Logger(),
 		module:  module,
 		tmp:     tmp,
+		opt:     layers,
 
 		isolation: v.Isolation(cfg.Isolation),
 	}
@@ -142,6 +149,7 @@ func (e *environment) shutdown(ctx context.Context, reason string) {
 		e.snapshot.Release()
 	}
 	e.module.Release()
+	e.opt.close()
 	errs = append(errs, os.RemoveAll(e.tmp))
 	if err := errors.Join(errs...); err != nil {
 		e.log.Warn().Err(err).Str("reason", reason).Msg("environment did not end cleanly")

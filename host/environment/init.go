@@ -107,7 +107,7 @@ func (e *environment) extensionFailure(err error) *failure {
 
 func (e *environment) startExtensions(ctx context.Context) error {
 	set, err := extensions.Start(ctx, extensions.Config{
-		Dir: e.cfg.ExtensionsDir,
+		Dir: e.cfg.ExtensionsDir, Opt: e.opt.dir, Tmp: e.tmp,
 		Function: extensions.Function{
 			Name:      e.version.FunctionName,
 			Version:   e.version.Version,
@@ -173,6 +173,7 @@ func (e *environment) instanceConfig() sandbox.InstanceConfig {
 		Stdout: e.output.stdout,
 		Stderr: e.output.stderr,
 		Task:   e.module.Files,
+		Opt:    e.opt.files(),
 		TmpDir: e.tmp, TmpBytes: int64(e.version.EphemeralStorage) << 20,
 		CPUShare: float64(e.version.MemorySize) / memoryPerCPU, CPUQuota: e.cfg.CPUQuota,
 	}

@@ -20,12 +20,20 @@ type Modules interface {
 	Lease(ctx context.Context, v catalogue.Version) (*publish.Lease, error)
 }
 
+// Layers hands out the tree of a function's layers, a folder that must not be
+// changed; *layer.Store does. dir is "" for no layers.
+type Layers interface {
+	Lease(arns []string) (dir string, release func(), err error)
+}
+
 // Config is what a Pool works with.
 type Config struct {
 	Modules Modules
 	Bus     *telemetry.Bus
 	// ExtensionsDir is the folder of extension executables; "" means none.
 	ExtensionsDir string
+	// Layers lays out what functions see as /opt; nil where no function has layers.
+	Layers Layers
 	// TmpRoot is the folder that each environment's /tmp is made in.
 	TmpRoot string
 	// CPUQuota limits each environment to its share of the CPUs, by MemorySize.

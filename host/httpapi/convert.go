@@ -51,6 +51,7 @@ func (a *api) summarize(v catalogue.Version) *lambdaapi.FunctionConfiguration {
 	if len(v.Environment) > 0 {
 		c.Environment = &lambdaapi.Environment{Variables: v.Environment}
 	}
+	c.Layers = a.layersOf(v.Layers)
 	if v.DeadLetterTarget != "" {
 		c.DeadLetterConfig = &lambdaapi.DeadLetterConfig{TargetArn: v.DeadLetterTarget}
 	}
@@ -100,6 +101,7 @@ func settingsOf(r *lambdaapi.CreateFunctionRequest) catalogue.Settings {
 	assign(&s.EphemeralStorage, p.EphemeralStorage)
 	assign(&s.Environment, p.Environment)
 	assign(&s.Logging, p.Logging)
+	assign(&s.Layers, p.Layers)
 	s.Architectures = r.Architectures
 	return s
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/lambent-host/lambent/host/deployment"
 	"github.com/lambent-host/lambent/host/invoke"
 	"github.com/lambent-host/lambent/host/lambdaapi"
+	"github.com/lambent-host/lambent/host/layer"
 )
 
 // apiError is the one place where errors become answers. An error of a kind it
@@ -25,6 +26,8 @@ func apiError(err error) *lambdaapi.Error {
 		upload       *deployment.Error
 		throttled    *admission.ThrottledError
 		restore      *invoke.RestoreError
+		noLayer      *layer.NotFoundError
+		badLayers    *layer.InvalidError
 	)
 	switch {
 	case errors.As(err, &own):
@@ -48,6 +51,10 @@ func apiError(err error) *lambdaapi.Error {
 		return lambdaapi.Errorf(lambdaapi.CodeSnapStartTimeout, "%s", restore.Message)
 	case restore != nil:
 		return lambdaapi.Errorf(lambdaapi.CodeSnapStart, "%s", restore.Message)
+	case errors.As(err, &noLayer):
+		return lambdaapi.Errorf(lambdaapi.CodeNotFound, "%s", noLayer.Message)
+	case errors.As(err, &badLayers):
+		return lambdaapi.Errorf(lambdaapi.CodeInvalidParameter, "%s", badLayers.Message)
 	case errors.As(err, &upload):
 		return lambdaapi.Errorf(upload.Code, "%s", upload.Message)
 	case errors.As(err, &throttled):

@@ -20,6 +20,7 @@ import (
 
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/invoke"
+	"github.com/lambent-host/lambent/host/layer"
 	"github.com/lambent-host/lambent/host/store"
 )
 
@@ -100,9 +101,13 @@ func start(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	layers, err := layer.Open(st, layer.Config{Dir: filepath.Join(dir, "layers"), Region: region, AccountID: account})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := &fixture{t: t, cat: cat, sync: &recorder{outcome: &invoke.Outcome{Payload: []byte(`{"ok":true}`), ExecutedVersion: "$LATEST"}}, async: &recorder{}, log: &bytes.Buffer{}}
 	f.handler = New(Config{
-		Catalogue: cat, Invoker: f.sync, Async: f.async, Region: region, AccountID: account,
+		Catalogue: cat, Layers: layers, Invoker: f.sync, Async: f.async, Region: region, AccountID: account,
 		ConcurrencyLimit: 77, Log: zerolog.New(f.log),
 		Propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, xray.Propagator{}),
 	})

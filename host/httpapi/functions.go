@@ -26,6 +26,9 @@ func (a *api) createFunction(ctx context.Context, r *request) (response, error) 
 	if err != nil {
 		return response{}, err
 	}
+	if err := a.checkLayers(in.Layers); err != nil {
+		return response{}, err
+	}
 	v, err := a.cfg.Catalogue.Create(ctx, catalogue.CreateInput{
 		Name: name, Settings: settingsOf(&in), Code: in.Code.ZipFile, Tags: in.Tags, Publish: in.Publish,
 	})
@@ -139,6 +142,9 @@ func (a *api) updateConfiguration(ctx context.Context, r *request) (response, er
 	}
 	var in lambdaapi.UpdateFunctionConfigurationRequest
 	if err := r.decode(lambdaapi.MaxRequestBytes, &in); err != nil {
+		return response{}, err
+	}
+	if err := a.checkLayers(in.Layers); err != nil {
 		return response{}, err
 	}
 	patch := patchOf(&in.FunctionSettings)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/invoke"
+	"github.com/lambent-host/lambent/host/layer"
 )
 
 // Enqueuer accepts asynchronous invocations; *async.Queue does. When Enqueue
@@ -22,6 +23,7 @@ type Enqueuer interface {
 // Config is what the API serves.
 type Config struct {
 	Catalogue *catalogue.Catalogue
+	Layers    *layer.Store
 	Invoker   invoke.Invoker
 	Async     Enqueuer
 	// Region and AccountID are the host's own; names of others are refused.
@@ -60,7 +62,7 @@ func New(cfg Config) http.Handler {
 // the API version that an operation came with. A slash at the end is optional,
 // some clients send one.
 func (a *api) routes() []route {
-	const functions = "/2015-03-31/functions"
+	const functions, layers = "/2015-03-31/functions", "/2018-10-31/layers"
 	return []route{
 		{http.MethodPost, functions, "CreateFunction", a.createFunction},
 		{http.MethodGet, functions, "ListFunctions", a.listFunctions},
@@ -77,6 +79,12 @@ func (a *api) routes() []route {
 		{http.MethodPut, functions + "/:name/aliases/:alias", "UpdateAlias", a.updateAlias},
 		{http.MethodDelete, functions + "/:name/aliases/:alias", "DeleteAlias", a.deleteAlias},
 		{http.MethodGet, functions + "/:name/policy", "GetPolicy", a.getPolicy},
+		{http.MethodGet, layers, "ListLayers", a.listLayers},
+		{http.MethodPost, layers + "/:name/versions", "PublishLayerVersion", a.publishLayer},
+		{http.MethodGet, layers + "/:name/versions", "ListLayerVersions", a.listLayerVersions},
+		{http.MethodGet, layers + "/:name/versions/:number", "GetLayerVersion", a.getLayer},
+		{http.MethodDelete, layers + "/:name/versions/:number", "DeleteLayerVersion", a.deleteLayer},
+		{http.MethodGet, layers + "/:name/versions/:number/policy", "GetLayerVersionPolicy", a.getLayerPolicy},
 		{http.MethodGet, "/2017-03-31/tags/:arn", "ListTags", a.listTags},
 		{http.MethodPost, "/2017-03-31/tags/:arn", "TagResource", a.tagResource},
 		{http.MethodDelete, "/2017-03-31/tags/:arn", "UntagResource", a.untagResource},
@@ -86,6 +94,7 @@ func (a *api) routes() []route {
 		{http.MethodPost, functions + "/:name/invocations", opInvoke, a.invoke},
 		{http.MethodPost, "/2014-11-13/functions/:name/invoke-async", opInvokeAsync, a.invokeAsync},
 		{http.MethodGet, "/lambent/code/:digest", "DownloadCode", a.downloadCode},
+		{http.MethodGet, "/lambent/layers/:digest", "DownloadLayer", a.downloadLayer},
 		{http.MethodGet, "/lambent/healthz", "Health", health},
 	}
 }

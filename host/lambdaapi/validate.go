@@ -123,6 +123,9 @@ func (s *FunctionSettings) check(v *Violations) {
 		checkPattern(v, "handler", *s.Handler, handlerRegexp, handlerPattern)
 	}
 	checkDescription(v, s.Description)
+	if s.Layers != nil {
+		checkLayers(v, *s.Layers)
+	}
 	if s.Timeout != nil {
 		v.Range("timeout", *s.Timeout, 1, maxTimeout)
 	}
@@ -172,9 +175,6 @@ func (s *FunctionSettings) refuse() error {
 		if err := checkRuntime(*s.Runtime); err != nil {
 			return err
 		}
-	}
-	if s.Layers != nil && len(*s.Layers) > 0 {
-		return Errorf(CodeInvalidParameter, "Layer version %s does not exist.", (*s.Layers)[0])
 	}
 	return nil
 }

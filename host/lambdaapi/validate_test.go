@@ -63,7 +63,7 @@ func TestCreateFunctionIsRefused(t *testing.T) {
 		{with(`"Handler":null`), CodeInvalidParameter, "Runtime and Handler are mandatory"},
 		{with(`"Runtime":"PYTHON3.9"`), CodeInvalidParameter, "Value PYTHON3.9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, python3.14, provided.al2023,"},
 		{with(`"Runtime":"go1.x"`), CodeInvalidParameter, "The runtime parameter of go1.x is no longer supported for creating or updating"},
-		{with(`"Layers":["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]`), CodeInvalidParameter, "Layer version arn:aws:lambda:us-east-1:000000000000:layer:l:1 does not exist."},
+		{with(`"Layers":["arn:aws:lambda:us-east-1:000000000000:layer:l"]`), CodeValidation, "Value '[arn:aws:lambda:us-east-1:000000000000:layer:l]' at 'layers' failed to satisfy constraint: Member must satisfy constraint: [Member must have length"},
 		{with(`"VpcConfig":{"SubnetIds":["subnet-1"]}`), CodeInvalidParameter, "The subnet ID 'subnet-1' does not exist"},
 		{with(`"VpcConfig":{"SecurityGroupIds":["sg-1"]}`), CodeInvalidParameter, "The security group 'sg-1' does not exist"},
 		{with(`"FileSystemConfigs":[{"Arn":"x"}]`), CodeInvalidParameter, "FileSystemConfigs is not supported"},
