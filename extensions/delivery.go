@@ -42,6 +42,11 @@ type delivery struct {
 	done    chan struct{}
 	batch   [][]byte
 	bytes   int
+
+	// For the account.
+	settled          func(Account) // may be nil
+	source           telemetry.Source
+	delivered, again int64
 }
 
 func (s *Set) newDelivery(x *extension, cfg extapi.Subscription) *delivery {
@@ -66,6 +71,8 @@ func (s *Set) newDelivery(x *extension, cfg extapi.Subscription) *delivery {
 
 		flushes: make(chan chan struct{}),
 		done:    make(chan struct{}),
+		settled: s.cfg.Settled,
+		source:  s.cfg.Stream.Source(),
 	}
 }
 
@@ -75,6 +82,7 @@ func (x *extension) invokePending() bool { return x.sending || len(x.queue) > 0 
 // run delivers until the stream ends or ctx is done.
 func (d *delivery) run(ctx context.Context) {
 	defer close(d.done)
+	defer d.settle()
 	defer d.sub.Close()
 	defer d.send.close()
 	timer := time.NewTimer(d.cfg.Buffering.Timeout)
@@ -136,6 +144,7 @@ func (d *delivery) collect(ctx context.Context) {
 		encoded, err := ev.Encode(d.cfg.Schema)
 		if err != nil {
 			d.log.Error().Err(err).Msg("telemetry event was left out")
+			d.sub.Lost(1, 0)
 			continue
 		}
 		if d.bytes+len(encoded) > d.cfg.Buffering.MaxBytes {
@@ -172,9 +181,13 @@ func (d *delivery) post(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, d.retryBudget)
 	defer cancel()
 	pause := retryFirst
-	for {
+	for try := 0; ; try++ {
+		if try == 1 {
+			d.again += int64(len(batch))
+		}
 		err := d.send.send(limited, batch)
 		if err == nil {
+			d.delivered += int64(len(batch))
 			return
 		}
 		select {

@@ -67,6 +67,9 @@ type Config struct {
 	// ObserveDelivery, if set, is told of every try to deliver telemetry. It
 	// holds up only the subscription concerned, and must not call the Set.
 	ObserveDelivery func(Delivery)
+	// Settled, if set, is told the account of each subscription at its end. It must
+	// not block and not call the Set.
+	Settled func(Account)
 	// Tap, if set, is put before the API: it sees every call of an extension, and
 	// may answer it instead. It is how a test watches the wire.
 	Tap func(http.Handler) http.Handler

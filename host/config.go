@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/lambent-host/lambent/extensions"
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/environment"
 	"github.com/lambent-host/lambent/sandbox/publish"
@@ -38,6 +39,9 @@ type Config struct {
 	// ExtensionsDir is a folder of extension executables that every execution
 	// environment starts; "" means none.
 	ExtensionsDir string
+	// TelemetrySettled, if set, is told what became of the events of each
+	// subscription of an extension, when it has ended. It must not block.
+	TelemetrySettled func(extensions.Account)
 	// Region and AccountID are what ARNs are made of.
 	Region    string
 	AccountID string

@@ -129,7 +129,7 @@ func (h *Host) open(ctx context.Context) error {
 		Log:     h.log,
 	})
 	h.pool = environment.NewPool(environment.Config{
-		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Layers: layers, TmpRoot: h.tmp,
+		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Layers: layers, TelemetrySettled: cfg.TelemetrySettled, TmpRoot: h.tmp,
 		CPUQuota: cfg.CPUQuota == QuotaLambda,
 		Idle:     cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
 		SnapshotInitTimeout: environment.SnapshotInitTimeout, RestoreTimeout: environment.RestoreTimeout,

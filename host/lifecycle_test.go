@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/lambent-host/lambent/extensions"
 	"github.com/lambent-host/lambent/extensions/extensionstest"
 	"github.com/lambent-host/lambent/host"
 )
@@ -61,7 +62,11 @@ func platform(entries []entry) []string {
 
 func TestAnExtensionSeesTheWholeLifeOfAFunction(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "timeline.jsonl")
-	f := start(t, func(c *host.Config) { c.ExtensionsDir = extensionstest.Sample(t) })
+	accounts := make(chan extensions.Account, 1)
+	f := start(t, func(c *host.Config) {
+		c.ExtensionsDir = extensionstest.Sample(t)
+		c.TelemetrySettled = func(a extensions.Account) { accounts <- a }
+	})
 	f.deploy(t, "hello", "hello", settings{timeout: 2, env: map[string]string{"TIMELINE_FILE": file}})
 	cold := f.invoke(t, "hello", `{"name":"cold"}`)
 	f.invoke(t, "hello", `{"name":"warm"}`)
@@ -70,6 +75,9 @@ func TestAnExtensionSeesTheWholeLifeOfAFunction(t *testing.T) {
 		t.Errorf("a handler's error: %s %s", aws.ToString(failed.FunctionError), failed.Payload)
 	}
 	f.stop(t)
+	if a := <-accounts; !a.Balanced() || a.Delivered == 0 || a.Dropped+a.Left != 0 || a.Source.FunctionName != "hello" {
+		t.Errorf("account %+v", a)
+	}
 
 	entries := readTimeline(t, file)
 	got := platform(entries)

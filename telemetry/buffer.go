@@ -9,8 +9,9 @@ type buffer struct {
 	events             []Event // events[head:] are waiting
 	head               int
 	bytes              int
-	lostRecords        int64
+	lostRecords        int64 // since it was told last
 	lostBytes          int64
+	lostEver, told     int64 // records, and events that tell of them
 }
 
 func newBuffer(maxItems, maxBytes int) *buffer {
@@ -83,6 +84,7 @@ func (b *buffer) each(do func(Event)) {
 func (b *buffer) lose(records, bytes int64) {
 	b.lostRecords += records
 	b.lostBytes += bytes
+	b.lostEver += records
 }
 
 func (b *buffer) dropped() (records, bytes int64) { return b.lostRecords, b.lostBytes }
@@ -92,5 +94,6 @@ func (b *buffer) dropped() (records, bytes int64) { return b.lostRecords, b.lost
 func (b *buffer) takeLoss(next Event) Event {
 	ev := lossEvent(b.lostRecords, b.lostBytes, next)
 	b.lostRecords, b.lostBytes = 0, 0
+	b.told++
 	return ev
 }

@@ -258,3 +258,25 @@ func BenchmarkPublish(b *testing.B) {
 		})
 	}
 }
+
+// TestCountsBalance holds that every event is in one place.
+func TestCountsBalance(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	s := bus.Open(Source{})
+	for i := range backlogItems + 5 {
+		s.Publish(TypeFunction, i)
+	}
+	sub := s.Subscribe(SubscriptionConfig{MaxItems: 8, MaxBytes: 1 << 30})
+	s.Publish(TypeExtension, "more")
+	taken := int64(len(drain(sub)))
+	for i := range 20 {
+		s.Publish(TypeFunction, i)
+	}
+	sub.Lost(3, 30) // of those that were taken
+	taken -= 3
+	c := sub.Counts()
+	if c.Published != backlogItems+5+1+20 || c.Told == 0 || c.Waiting != 8 || c.Published+c.Told != c.Waiting+c.Dropped+taken {
+		t.Errorf("%+v, %d taken", c, taken)
+	}
+}

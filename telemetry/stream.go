@@ -88,7 +88,7 @@ func (s *Stream) Subscribe(cfg SubscriptionConfig) *Subscription {
 	if s.backlog != nil {
 		s.backlog.each(sub.offer)
 		if records, bytes := s.backlog.dropped(); records > 0 {
-			sub.Lost(records, bytes)
+			sub.missed(records, bytes)
 		}
 	}
 	if s.closed {

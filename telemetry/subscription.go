@@ -32,9 +32,10 @@ type Subscription struct {
 	detach     func()
 	wake       chan struct{} // cap 1
 
-	mu    sync.Mutex
-	buf   *buffer
-	ended bool
+	mu        sync.Mutex
+	buf       *buffer
+	published int64
+	ended     bool
 }
 
 func newSubscription(cfg SubscriptionConfig, source *Source) *Subscription {
@@ -105,6 +106,36 @@ func (s *Subscription) Close() {
 	s.end()
 }
 
+// Counts is what became of the events of a subscription. Every event is in one
+// place: Published + Told = Waiting + Dropped + what the reader has taken and not
+// given up again.
+type Counts struct {
+	// Published are the events that were for this subscription, those of an init
+	// phase before it began included.
+	Published int64
+	// Told are the platform.logsDropped that were put in the place of what was lost.
+	Told int64
+	// Dropped did not fit the buffer, or were given up by the reader.
+	Dropped int64
+	// Waiting are in the buffer.
+	Waiting int64
+}
+
+// Counts tells what became of the events until now.
+func (s *Subscription) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Counts{Published: s.published, Told: s.buf.told, Dropped: s.buf.lostEver, Waiting: int64(s.buf.len())}
+}
+
+// missed counts events of the init phase that were not kept for the subscription.
+func (s *Subscription) missed(records, bytes int64) {
+	s.mu.Lock()
+	s.published += records
+	s.mu.Unlock()
+	s.Lost(records, bytes)
+}
+
 func (s *Subscription) take() (ev Event, ok, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,6 +152,7 @@ func (s *Subscription) offer(ev Event) {
 	}
 	s.mu.Lock()
 	if !s.ended {
+		s.published++
 		s.buf.push(ev)
 	}
 	s.mu.Unlock()

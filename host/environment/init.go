@@ -115,9 +115,10 @@ func (e *environment) startExtensions(ctx context.Context) error {
 			AccountID: e.cfg.AccountID,
 			ARN:       e.version.FunctionARN,
 		},
-		Env:    e.variables(),
-		Stream: e.stream,
-		Log:    e.log,
+		Env:     e.variables(),
+		Stream:  e.stream,
+		Log:     e.log,
+		Settled: e.cfg.TelemetrySettled,
 	})
 	var failed *extensions.ExtensionError
 	switch {

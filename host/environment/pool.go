@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/lambent-host/lambent/extensions"
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/publish"
 	"github.com/lambent-host/lambent/host/snapshot"
@@ -34,6 +35,9 @@ type Config struct {
 	ExtensionsDir string
 	// Layers lays out what functions see as /opt; nil where no function has layers.
 	Layers Layers
+	// TelemetrySettled, if set, is told what became of the events of each
+	// subscription of an extension, when it has ended. It must not block.
+	TelemetrySettled func(extensions.Account)
 	// TmpRoot is the folder that each environment's /tmp is made in.
 	TmpRoot string
 	// CPUQuota limits each environment to its share of the CPUs, by MemorySize.
