@@ -29,10 +29,11 @@ const (
 // attempt without an answer: an event arrives at least once or is counted as
 // dropped.
 type delivery struct {
-	name string
-	cfg  extapi.Subscription
-	sub  *telemetry.Subscription
-	send sender
+	name   string
+	cfg    extapi.Subscription
+	sub    *telemetry.Subscription
+	send   sender
+	encode func(telemetry.Event, telemetry.Schema) ([]byte, error)
 	// gate waits until the extension has its INVOKE.
 	gate        func(ctx context.Context) error
 	log         zerolog.Logger
@@ -57,14 +58,15 @@ func (s *Set) newDelivery(x *extension, cfg extapi.Subscription) *delivery {
 	return &delivery{
 		name: x.name,
 		cfg:  cfg,
-		sub: s.cfg.Stream.Subscribe(telemetry.SubscriptionConfig{
+		sub: s.subscribeTo(telemetry.SubscriptionConfig{
 			Categories: cfg.Types,
 			MaxItems:   bufferedItems * cfg.Buffering.MaxItems,
 			MaxBytes:   bufferedBytes * cfg.Buffering.MaxBytes,
 		}),
-		send: send,
+		send:   send,
+		encode: s.encode,
 		gate: func(ctx context.Context) error {
-			return s.await(ctx, func() (bool, error) { return !x.invokePending() || s.stopping, nil })
+			return s.await(ctx, func() (bool, error) { return !x.invokePending() || s.stopping || s.cfg.Scope != nil, nil })
 		},
 		log:         s.log.With().Str("extension", x.name).Logger(),
 		retryBudget: retryBudget,
@@ -141,7 +143,7 @@ func (d *delivery) collect(ctx context.Context) {
 		if ev.Type == telemetry.TypeRuntimeDone {
 			d.passGate(ctx)
 		}
-		encoded, err := ev.Encode(d.cfg.Schema)
+		encoded, err := d.encode(ev, d.cfg.Schema)
 		if err != nil {
 			d.log.Error().Err(err).Msg("telemetry event was left out")
 			d.sub.Lost(1, 0)

@@ -352,6 +352,7 @@ func TestUndeliverableIsCounted(t *testing.T) {
 		cfg:         extapi.Subscription{Schema: telemetry.Schema20221213, Buffering: extapi.Buffering{MaxItems: 1000, MaxBytes: 262144}},
 		sub:         stream.Subscribe(telemetry.SubscriptionConfig{}),
 		send:        send,
+		encode:      telemetry.Event.Encode,
 		log:         zerolog.Nop(),
 		retryBudget: time.Millisecond,
 	}
@@ -399,6 +400,7 @@ func TestBatchesLeaveByItemsAndBytes(t *testing.T) {
 			cfg:         extapi.Subscription{Schema: telemetry.Schema20221213, Buffering: extapi.Buffering{MaxItems: 1000, MaxBytes: 262144}},
 			sub:         stream.Subscribe(telemetry.SubscriptionConfig{}),
 			send:        send,
+			encode:      telemetry.Event.Encode,
 			retryBudget: time.Second,
 		}
 		stream.Seal()

@@ -51,13 +51,15 @@ type Config struct {
 	// see [place.Environment].
 	Place    place.Place
 	Opt, Tmp string
+	// Scope makes the set one of the host's; nil: it belongs to one environment.
+	Scope *HostScope
 	// Function is the environment's function.
 	Function Function
 	// Env is the function's environment, "K=V"; what an extension does not get
 	// to see of it is taken out.
 	Env []string
 	// Stream receives the platform events and the output of the extensions, and
-	// is what they subscribe to.
+	// is what those of an environment subscribe to.
 	Stream *telemetry.Stream
 	// Log is for the operator.
 	Log zerolog.Logger
@@ -88,10 +90,12 @@ type Activity struct {
 
 // InvokeEvent is what an INVOKE tells.
 type InvokeEvent struct {
-	RequestID   string
-	FunctionARN string
-	TraceID     string // X-Amzn-Trace-Id; "" if there is none
-	Deadline    time.Time
+	// EnvironmentID is told in the host scope only.
+	EnvironmentID string
+	RequestID     string
+	FunctionARN   string
+	TraceID       string // X-Amzn-Trace-Id; "" if there is none
+	Deadline      time.Time
 }
 
 // ExtensionError says that an extension broke the environment it belongs to.

@@ -35,15 +35,7 @@ func (s *Set) FinishInit(ctx context.Context) error {
 // Invoke hands INVOKE to every extension that registered for it. It never
 // blocks: an extension that is not waiting gets it with its next call.
 func (s *Set) Invoke(ev InvokeEvent) {
-	event := extapi.Event{
-		EventType:          extapi.Invoke,
-		DeadlineMs:         ev.Deadline.UnixMilli(),
-		RequestID:          ev.RequestID,
-		InvokedFunctionARN: ev.FunctionARN,
-	}
-	if ev.TraceID != "" {
-		event.Tracing = &extapi.Tracing{Type: telemetry.TracingType, Value: ev.TraceID}
-	}
+	event := invokeEvent(ev)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.all) == 0 {
@@ -55,6 +47,21 @@ func (s *Set) Invoke(ev InvokeEvent) {
 		}
 	}
 	s.broadcast()
+}
+
+// invokeEvent is an INVOKE as an extension is told of it.
+func invokeEvent(ev InvokeEvent) extapi.Event {
+	event := extapi.Event{
+		EventType:          extapi.Invoke,
+		DeadlineMs:         ev.Deadline.UnixMilli(),
+		RequestID:          ev.RequestID,
+		InvokedFunctionARN: ev.FunctionARN,
+		EnvironmentID:      ev.EnvironmentID,
+	}
+	if ev.TraceID != "" {
+		event.Tracing = &extapi.Tracing{Type: telemetry.TracingType, Value: ev.TraceID}
+	}
+	return event
 }
 
 // Err is the failure of the first extension that ended or reported an error, an

@@ -2,11 +2,13 @@ package telemetry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"testing"
+	"time"
 )
 
 func lines(events []Event) (out []string) {
@@ -278,5 +280,35 @@ func TestCountsBalance(t *testing.T) {
 	c := sub.Counts()
 	if c.Published != backlogItems+5+1+20 || c.Told == 0 || c.Waiting != 8 || c.Published+c.Told != c.Waiting+c.Dropped+taken {
 		t.Errorf("%+v, %d taken", c, taken)
+	}
+}
+
+func TestASubscriptionOfTheBusChoosesStreams(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	sub := bus.Subscribe(SubscriptionConfig{From: func(s Source) bool { return s.EnvironmentID == "wanted" }})
+	for _, id := range []string{"other", "wanted"} {
+		bus.Open(Source{EnvironmentID: id}).Publish(TypeFunction, id)
+	}
+	if ev, ok := sub.TryNext(); !ok || ev.Record != "wanted" {
+		t.Errorf("got %v, %v", ev, ok)
+	}
+	if ev, ok := sub.TryNext(); ok {
+		t.Errorf("got %v as well", ev)
+	}
+}
+
+func TestASourceIsToldAndRead(t *testing.T) {
+	src := Source{EnvironmentID: "e", FunctionName: "f", FunctionARN: "arn", FunctionVersion: "1"}
+	text, err := Event{Type: TypeFunction, Record: "x", Time: time.Unix(0, 0), Source: &src}.EncodeFrom(Schema20250129)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Event
+	if err := json.Unmarshal(text, &back); err != nil || back.Source == nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	if src.FunctionName = ""; *back.Source != src {
+		t.Errorf("read %+v from %s", *back.Source, text)
 	}
 }

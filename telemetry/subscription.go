@@ -21,6 +21,9 @@ type SubscriptionConfig struct {
 	// MaxItems and MaxBytes bound the buffer; 0 means the default. Bytes count
 	// the text of log lines and 256 for each event.
 	MaxItems, MaxBytes int
+	// From, for a subscription of the bus, chooses the streams by their source; nil
+	// means all. It is called by publishers, for each event, and must be quick.
+	From func(Source) bool
 }
 
 // Subscription is one reader's bounded buffer. One goroutine reads; any may
@@ -28,6 +31,7 @@ type SubscriptionConfig struct {
 // platform.logsDropped in their place.
 type Subscription struct {
 	categories categories
+	from       func(Source) bool
 	source     *Source
 	detach     func()
 	wake       chan struct{} // cap 1
@@ -47,6 +51,7 @@ func newSubscription(cfg SubscriptionConfig, source *Source) *Subscription {
 	}
 	return &Subscription{
 		categories: setOf(cfg.Categories),
+		from:       cfg.From,
 		source:     source,
 		wake:       make(chan struct{}, 1),
 		buf:        newBuffer(cfg.MaxItems, cfg.MaxBytes),
@@ -148,6 +153,9 @@ func (s *Subscription) take() (ev Event, ok, ended bool) {
 
 func (s *Subscription) offer(ev Event) {
 	if s.categories&ev.Type.Category().bit() == 0 {
+		return
+	}
+	if s.from != nil && ev.Source != nil && !s.from(*ev.Source) {
 		return
 	}
 	s.mu.Lock()

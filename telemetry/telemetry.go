@@ -109,8 +109,8 @@ type Event struct {
 	// Record is one of the record structs of this package, a string, or a
 	// json.RawMessage.
 	Record any
-	// Source is the stream the event came from; nil for an event that was
-	// decoded from JSON. It is not part of the JSON form.
+	// Source is the stream the event came from. Only EncodeFrom tells it, without the
+	// function's name; an event decoded from another JSON form has none.
 	Source *Source
 }
 

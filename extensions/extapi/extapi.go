@@ -73,6 +73,8 @@ type Event struct {
 	InvokedFunctionARN string    `json:"invokedFunctionArn,omitempty"`
 	Tracing            *Tracing  `json:"tracing,omitempty"`
 	ShutdownReason     string    `json:"shutdownReason,omitempty"`
+	// EnvironmentID is Lambent's own, and only told to an extension of the host scope.
+	EnvironmentID string `json:"environmentId,omitempty"`
 }
 
 // Deadline is DeadlineMs as a time.

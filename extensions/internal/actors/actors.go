@@ -14,6 +14,7 @@ import (
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/sdk"
+	"github.com/lambent-host/lambent/telemetry"
 )
 
 // envPlay makes a test binary an actor.
@@ -70,6 +71,7 @@ func Alive(pid int) bool {
 var parts = map[string]func(ctx context.Context, name string) error{
 	"good":      good,
 	"telling":   telling,
+	"watcher":   watcher,
 	"observer":  observer,
 	"ignorant":  ignorant,
 	"crash":     func(context.Context, string) error { os.Exit(3); return nil },
@@ -90,6 +92,26 @@ var parts = map[string]func(ctx context.Context, name string) error{
 func good(ctx context.Context, name string) error {
 	nothing := func(context.Context, sdk.Event) error { return nil }
 	return sdk.Run(ctx, sdk.Config{Name: name, OnInvoke: nothing, OnShutdown: nothing})
+}
+
+// watcher prints which environments it is told of, by INVOKE and by telemetry.
+func watcher(ctx context.Context, name string) error {
+	return sdk.Run(ctx, sdk.Config{
+		Name: name,
+		OnInvoke: func(_ context.Context, ev sdk.Event) error {
+			fmt.Println("INVOKE", ev.EnvironmentID, ev.RequestID)
+			return nil
+		},
+		OnTelemetry: func(_ context.Context, events []telemetry.Event) error {
+			for _, ev := range events {
+				if ev.Source != nil {
+					fmt.Println(ev.Type, *ev.Source)
+				}
+			}
+			return nil
+		},
+		Telemetry: sdk.Telemetry{Types: []telemetry.Category{telemetry.CategoryFunction}, Timeout: extapi.MinTimeout},
+	})
 }
 
 // telling tells its process id, registers, and does not end even if its host is
