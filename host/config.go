@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/lambent-host/lambent/extensions"
+	"github.com/lambent-host/lambent/extensions/place"
+	"github.com/lambent-host/lambent/extensions/place/egress"
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/environment"
 	"github.com/lambent-host/lambent/sandbox/publish"
@@ -42,6 +44,18 @@ type Config struct {
 	// TelemetrySettled, if set, is told what became of the events of each
 	// subscription of an extension, when it has ended. It must not block.
 	TelemetrySettled func(extensions.Account)
+	// ExtensionIsolation says how far the extensions of an environment are kept apart
+	// from this machine and from those of others: "full", a network, files, processes
+	// and, where the host is root, a user of their own; "network", the first alone;
+	// "none"; "auto", full where the host may, or else none.
+	ExtensionIsolation string
+	// ExtensionEgress is what isolated extensions reach outside: "public", the
+	// internet; "all", private networks as well; "none". ExtensionAllow are places
+	// that they reach beside it: host:PORT for a port of the host's loopback, which
+	// they know as host.lambent.internal, or an address or network with or without a
+	// port.
+	ExtensionEgress string
+	ExtensionAllow  []string
 	// Region and AccountID are what ARNs are made of.
 	Region    string
 	AccountID string
@@ -85,20 +99,21 @@ const (
 // DefaultConfig returns the embedded defaults; DataDir has none.
 func DefaultConfig() Config {
 	return Config{
-		Listen:            "127.0.0.1:9400",
-		Region:            "us-east-1",
-		AccountID:         "000000000000",
-		ConcurrencyLimit:  1000,
-		CPUQuota:          QuotaLambda,
-		CompileCacheSpace: 4 << 10,
-		Publishing:        publish.DefaultLimits(),
-		EnvironmentIdle:   5 * time.Minute,
-		SnapStart:         string(environment.SnapStartAPI),
-		SnapshotSpace:     10 << 10,
-		Isolation:         string(catalogue.IsolationEnvironment),
-		ShutdownTimeout:   30 * time.Second,
-		RetryDelays:       []time.Duration{time.Minute, 2 * time.Minute},
-		Version:           "devel",
+		Listen:             "127.0.0.1:9400",
+		Region:             "us-east-1",
+		AccountID:          "000000000000",
+		ConcurrencyLimit:   1000,
+		CPUQuota:           QuotaLambda,
+		CompileCacheSpace:  4 << 10,
+		Publishing:         publish.DefaultLimits(),
+		ExtensionIsolation: string(place.Auto), ExtensionEgress: string(egress.Public),
+		EnvironmentIdle: 5 * time.Minute,
+		SnapStart:       string(environment.SnapStartAPI),
+		SnapshotSpace:   10 << 10,
+		Isolation:       string(catalogue.IsolationEnvironment),
+		ShutdownTimeout: 30 * time.Second,
+		RetryDelays:     []time.Duration{time.Minute, 2 * time.Minute},
+		Version:         "devel",
 	}
 }
 
@@ -148,6 +163,9 @@ func (c Config) Validate() error {
 		fault("CompileCacheSpace: %d is below 1", c.CompileCacheSpace)
 	}
 	if err := c.Publishing.Validate(); err != nil {
+		faults = append(faults, err)
+	}
+	if _, err := c.placeConfig(); err != nil {
 		faults = append(faults, err)
 	}
 	for i, d := range c.RetryDelays {

@@ -23,6 +23,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/host/admission"
 	"github.com/lambent-host/lambent/host/async"
 	"github.com/lambent-host/lambent/host/catalogue"
@@ -128,8 +129,17 @@ func (h *Host) open(ctx context.Context) error {
 		Settled: func(v catalogue.Version) { h.retire(functions, v) },
 		Log:     h.log,
 	})
+	places, err := cfg.placeConfig()
+	if err != nil {
+		return err
+	}
+	places.Log = h.log
+	where, err := place.New(ctx, places)
+	if err != nil {
+		return err
+	}
 	h.pool = environment.NewPool(environment.Config{
-		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Layers: layers, TelemetrySettled: cfg.TelemetrySettled, TmpRoot: h.tmp,
+		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Layers: layers, TelemetrySettled: cfg.TelemetrySettled, Place: where, TmpRoot: h.tmp,
 		CPUQuota: cfg.CPUQuota == QuotaLambda,
 		Idle:     cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
 		SnapshotInitTimeout: environment.SnapshotInitTimeout, RestoreTimeout: environment.RestoreTimeout,

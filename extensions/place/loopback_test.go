@@ -13,7 +13,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	ExitIfChild()
+	goleak.VerifyTestMain(m)
+}
 
 // limit bounds every wait of a test.
 const limit = 20 * time.Second

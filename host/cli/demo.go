@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/host"
 	"github.com/lambent-host/lambent/host/client"
 	"github.com/lambent-host/lambent/host/lambdaapi"
@@ -154,6 +155,7 @@ func (d *demo) buildExtension(ctx context.Context) error {
 func (d *demo) serve(ctx context.Context) (err error) {
 	cfg := host.DefaultConfig()
 	cfg.Listen, cfg.DataDir, cfg.ExtensionsDir = d.addr, filepath.Join(d.work, "data"), d.extensions
+	cfg.ExtensionIsolation = string(place.None) // the timeline is written to a file of this machine
 	cfg.Env, cfg.Version = d.app.Env, version()
 	log := zerolog.New(zerolog.ConsoleWriter{Out: d.app.Stderr, NoColor: !isTerminal(d.app.Stderr)}).Level(zerolog.ErrorLevel)
 	h, err := host.New(ctx, cfg, log)

@@ -56,6 +56,9 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&cfg.DataDir, "data", "lambent-data", "folder of functions, code, queue and compiled modules")
 	flags.StringVar(&cfg.TmpDir, "tmp", "", "folder for what functions write to /tmp; on a tmpfs it is in memory (default in the data folder)")
 	flags.StringVar(&cfg.ExtensionsDir, "extensions", "", "folder of extension executables (default none)")
+	flags.StringVar(&cfg.ExtensionIsolation, "extension-isolation", cfg.ExtensionIsolation, "what extensions have of their own: full (network, files, processes, user), network (and processes), none, auto (full where the host may, else none)")
+	flags.StringVar(&cfg.ExtensionEgress, "extension-egress", cfg.ExtensionEgress, "what isolated extensions reach: public (the internet), all (private networks too), none")
+	flags.StringArrayVar(&cfg.ExtensionAllow, "extension-allow", nil, "what they reach beside that: host:PORT (this machine's loopback, as host.lambent.internal:PORT), an address or network, with or without a port; may be repeated")
 	flags.StringVar(&cfg.Region, "region", cfg.Region, "region in ARNs")
 	flags.StringVar(&cfg.AccountID, "account", cfg.AccountID, "account id in ARNs, twelve digits")
 	flags.IntVar(&cfg.ConcurrencyLimit, "concurrency", cfg.ConcurrencyLimit, "how many invocations may run at a time")
@@ -76,6 +79,7 @@ func (a *app) serveCommand() *cobra.Command {
 var serveFlags = map[string]string{
 	"Listen": "listen", "DataDir": "data", "Region": "region", "AccountID": "account",
 	"ConcurrencyLimit": "concurrency", "CPUQuota": "cpu-quota", "EnvironmentIdle": "idle",
+	"ExtensionIsolation": "extension-isolation", "ExtensionEgress": "extension-egress", "ExtensionAllow": "extension-allow",
 	"SnapStart": "snapstart", "SnapshotSpace": "snapshot-space", "Isolation": "isolation",
 	"CompileCacheSpace": "compile-space", "MemoryBytes": "publish-memory", "CPUTime": "publish-cpu", "ShutdownTimeout": "shutdown-timeout",
 }

@@ -107,7 +107,7 @@ func (e *environment) extensionFailure(err error) *failure {
 
 func (e *environment) startExtensions(ctx context.Context) error {
 	set, err := extensions.Start(ctx, extensions.Config{
-		Dir: e.cfg.ExtensionsDir, Opt: e.opt.dir, Tmp: e.tmp,
+		Dir: e.cfg.ExtensionsDir, Opt: e.opt.dir, Tmp: e.tmp, Place: e.cfg.Place,
 		Function: extensions.Function{
 			Name:      e.version.FunctionName,
 			Version:   e.version.Version,

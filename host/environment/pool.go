@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/lambent-host/lambent/extensions"
+	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/publish"
 	"github.com/lambent-host/lambent/host/snapshot"
@@ -38,6 +39,8 @@ type Config struct {
 	// TelemetrySettled, if set, is told what became of the events of each
 	// subscription of an extension, when it has ended. It must not block.
 	TelemetrySettled func(extensions.Account)
+	// Place is where extensions run; nil means the machine itself.
+	Place place.Place
 	// TmpRoot is the folder that each environment's /tmp is made in.
 	TmpRoot string
 	// CPUQuota limits each environment to its share of the CPUs, by MemorySize.

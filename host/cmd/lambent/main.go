@@ -10,11 +10,13 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/host/cli"
 	"github.com/lambent-host/lambent/sandbox/publish"
 )
 
 func main() {
+	place.ExitIfChild()
 	publish.ExitIfChild()
 	if _, chosen := os.LookupEnv("GOMAXPROCS"); !chosen {
 		// One more than there are CPUs: guests may have them all, and there is still

@@ -125,6 +125,7 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		{"echo outside of httpapi", "onlys", "host/a_test.go", imports("host", "github.com/labstack/echo/v4"), "echo"},
 		{"the OTel SDK outside of otelsink", "onlys", "host/a.go", imports("host", "go.opentelemetry.io/otel/sdk/trace"), "otel/sdk"},
 		{"bbolt outside of the store", "onlys", "host/publish/a.go", imports("publish", "go.etcd.io/bbolt"), "bbolt"},
+		{"the TCP/IP stack in the host's process", "onlys", "host/a.go", imports("host", "gvisor.dev/gvisor/pkg/tcpip"), "gvisor"},
 		{"cobra outside of cli", "onlys", "host/a.go", imports("host", "github.com/spf13/cobra"), "cobra"},
 		{"HTTP in sandbox", "onlys", "sandbox/a.go", imports("sandbox", "net/http"), "net/http"},
 		{"HTTP in telemetry", "onlys", "telemetry/a.go", imports("telemetry", "net/http"), "net/http"},

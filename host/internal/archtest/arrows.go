@@ -36,7 +36,7 @@ var Floors = []Floor{
 	{Rooms: []string{"telemetry/otelsink"}, Allowed: []string{"go.opentelemetry.io", "telemetry"}, Reason: "otelsink adapts OpenTelemetry and nothing else"},
 	{Rooms: []string{"sandbox"}, Allowed: []string{"abi", "sandbox", "github.com/tetratelabs/wazero", "golang.org/x/sys"}, Reason: "sandbox reports by values and writers; it knows no telemetry, no logger and no HTTP"},
 	{Rooms: []string{"extensions/sdk"}, Allowed: []string{"telemetry", "extensions/extapi", "extensions/sdk"}, Reason: "an extension is built with the SDK alone and must not carry the host along"},
-	{Rooms: []string{"extensions"}, Allowed: []string{"extensions", "telemetry", "github.com/labstack/echo/v4", "github.com/rs/zerolog", "github.com/google/uuid", "golang.org/x/sys"}, Reason: "extensions serves processes: it knows neither sandbox nor host"},
+	{Rooms: []string{"extensions"}, Allowed: []string{"extensions", "telemetry", "github.com/labstack/echo/v4", "github.com/rs/zerolog", "github.com/google/uuid", "golang.org/x/sys", "gvisor.dev/gvisor"}, Reason: "extensions serves processes: it knows neither sandbox nor host"},
 }
 
 // Onlys of the house.
@@ -45,6 +45,7 @@ var Onlys = []Only{
 	{Imports: []string{"github.com/labstack/echo"}, Rooms: []string{"host/httpapi", "extensions/httpapi", "bench/ceiling"}, Reason: "echo stays behind net/http, so that the move to another version is an afternoon"},
 	{Imports: []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"}, Rooms: []string{"telemetry/otelsink"}, Reason: "the OTel SDK lives in otelsink; the rest of the host speaks the API"},
 	{Imports: []string{"go.etcd.io/bbolt"}, Rooms: []string{"host/store", "host/catalogue", "host/layer", "host/async"}, Reason: "there is one store; those who keep something in it are few and known"},
+	{Imports: []string{"gvisor.dev/gvisor"}, Rooms: []string{"extensions/place/egress"}, Reason: "the one TCP/IP stack of the house runs where a fault of it ends one environment"},
 	{Imports: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/schollz/progressbar/v3", "github.com/mattn/go-isatty"}, Rooms: []string{"host/cli"}, Reason: "what belongs to a command line stays there"},
 	{Imports: []string{"net/http"}, Rooms: []string{"host", "extensions", "bench", "telemetry/otelsink", "abi/guest/runtimeapi"}, Tests: []string{"abi", "sandbox", "telemetry"}, Reason: "sandbox, telemetry and abi know no HTTP"},
 	{Imports: []string{Module + "/sandbox"}, Rooms: []string{"sandbox", "host", "bench"}, Reason: "beside what measures it, host alone runs instances: whatever else did would be a second host, and the suite of abi holds any engine"},

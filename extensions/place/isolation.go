@@ -1,0 +1,134 @@
+package place
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"github.com/lambent-host/lambent/extensions/place/egress"
+	"github.com/lambent-host/lambent/extensions/place/keeper"
+)
+
+// Isolation is how far the extensions of an environment are kept apart from the host
+// and from those of others.
+type Isolation string
+
+// Isolations.
+const (
+	// Auto is the furthest that the host may: Full, or else None.
+	Auto Isolation = "auto"
+	// Full is a network, files, processes and, where the host is root, a user of their
+	// own; no way to gain rights; limits.
+	Full Isolation = "full"
+	// Network is a network and processes of their own, with the host's files and user.
+	Network Isolation = "network"
+	// None is the machine itself: see [Loopback].
+	None Isolation = "none"
+)
+
+// ParseIsolation reads an isolation.
+func ParseIsolation(text string) (Isolation, error) {
+	switch i := Isolation(text); i {
+	case Auto, Full, Network, None:
+		return i, nil
+	}
+	return "", fmt.Errorf("%q is not one of auto, full, network, none", text)
+}
+
+// Config says what place is wanted.
+type Config struct {
+	Isolation Isolation
+	// Egress is what isolated extensions reach of the outside, Allow what they reach
+	// beside it. Resolvers and IPv6 of it are found out.
+	Egress egress.Mode
+	Allow  []egress.Rule
+	// Limits of isolated extensions; zero fields are those of [DefaultLimits].
+	Limits keeper.Limits
+	// Log is for the operator.
+	Log zerolog.Logger
+}
+
+// DefaultLimits are what an environment's extensions may take unless something else
+// is said: files and processes as on Lambda.
+func DefaultLimits() keeper.Limits {
+	return keeper.Limits{OpenFiles: 1024, Processes: 1024, MemoryBytes: 4 << 30, FileBytes: 10 << 30}
+}
+
+func withDefaults(l keeper.Limits) keeper.Limits {
+	d := DefaultLimits()
+	for _, field := range []struct{ value, standard *uint64 }{
+		{&l.OpenFiles, &d.OpenFiles}, {&l.Processes, &d.Processes}, {&l.MemoryBytes, &d.MemoryBytes}, {&l.FileBytes, &d.FileBytes},
+	} {
+		if *field.value == 0 {
+			*field.value = *field.standard
+		}
+	}
+	return l
+}
+
+// ExitIfChild does the work of a process that keeps extensions apart, and ends it, if
+// this is one. Main calls it before anything else, and so does the TestMain of a
+// package whose tests isolate.
+func ExitIfChild() { keeper.ExitIfChild() }
+
+// New returns the place that is wanted. An isolation that cannot be had is an error;
+// Auto is tried out when the first room is opened, and where it comes to nothing the
+// log says why.
+func New(ctx context.Context, cfg Config) (Place, error) {
+	if cfg.Isolation == None {
+		return Loopback{}, nil
+	}
+	cfg.Limits = withDefaults(cfg.Limits)
+	if cfg.Isolation == Auto {
+		return &furthest{cfg: cfg}, nil
+	}
+	place, err := newNamespaces(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("isolate extensions (%s): %w", cfg.Isolation, err)
+	}
+	return place, nil
+}
+
+// furthest is the place with the furthest isolation that can be had.
+type furthest struct {
+	cfg  Config
+	once sync.Once
+	Place
+}
+
+// Open finds out first which one that is.
+func (f *furthest) Open(ctx context.Context, env Environment) (Room, net.Listener, error) {
+	f.once.Do(func() {
+		place, err := newNamespaces(context.WithoutCancel(ctx), f.cfg)
+		if err != nil {
+			f.cfg.Log.Warn().Err(err).Msg("extensions are not isolated: this host may not make namespaces. " + sharedAdvice)
+			place = Loopback{}
+		}
+		f.Place = place
+	})
+	return f.Place.Open(ctx, env)
+}
+
+// sharedAdvice is what to do where extensions share the machine's ports.
+const sharedAdvice = "Two environments whose extensions listen on one port of this machine do not run at a time: " +
+	"run the host where it may make namespaces (Linux, as root or with user namespaces; --extension-isolation full says why it may not), " +
+	"or with --concurrency 1"
+
+// wayOut is what the host knows of its own way out.
+func wayOut(cfg Config) egress.Config {
+	out := egress.Config{Mode: cfg.Egress, Allow: cfg.Allow, IPv6: hasIPv6()}
+	if out.Mode == "" {
+		out.Mode = egress.Public
+	}
+	text, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		cfg.Log.Warn().Err(err).Msg("isolated extensions resolve no names")
+	}
+	out.Resolvers, out.Search = egress.ParseResolvConf(string(text))
+	return out
+}
