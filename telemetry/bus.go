@@ -11,6 +11,8 @@ type Source struct {
 	FunctionName    string
 	FunctionVersion string
 	FunctionARN     string
+	// LogGroup and LogStream are what Lambda would call the log of the environment.
+	LogGroup, LogStream string
 }
 
 // Bus carries the events of all execution environments. It is safe for

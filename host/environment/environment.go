@@ -128,6 +128,8 @@ func (e *environment) openStream() {
 		FunctionName:    e.version.FunctionName,
 		FunctionVersion: e.version.Version,
 		FunctionARN:     e.version.FunctionARN,
+		LogGroup:        e.version.Logging.Group,
+		LogStream:       e.logStream(),
 	})
 	e.output = newOutput(e.stream, e.version.Logging)
 }

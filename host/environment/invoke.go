@@ -24,6 +24,9 @@ type Invocation struct {
 	// Tail asks for the end of the log; the answer then waits for the extensions,
 	// because the last line of the log reports their time as well.
 	Tail bool
+	// Reported, which may be nil, is told how the phase went, once extensions are
+	// done with it: that may be after the caller was answered.
+	Reported func(Report)
 }
 
 // Answer is what the caller of an invocation gets.
@@ -131,12 +134,16 @@ func (e *environment) timeout() time.Duration {
 // finish waits until the extensions are done, reports, and tells whether the
 // environment can be used again. The environment is shut down if it cannot.
 func (e *environment) finish(ctx context.Context, p *phase) (reusable bool) {
+	late := false
 	if p.failure == nil {
 		if err := e.set.AwaitIdle(ctx); err != nil {
-			p.failure = extensionFailure(err, e.timeout())
+			p.failure, late = extensionFailure(err, e.timeout()), true
 		}
 	}
 	e.report(p)
+	if p.in.Reported != nil {
+		p.in.Reported(e.told(p, late))
+	}
 	if p.failure != nil {
 		e.shutdown(context.WithoutCancel(ctx), p.failure.reason())
 		return false

@@ -80,6 +80,7 @@ type Pool struct {
 	turns  turns                      // of inits that are captured
 	broken map[snapshot.Key]time.Time // when an init that was to be captured failed
 	leased sync.WaitGroup             // environments handed out
+	out    int                        // how many those are
 	ending sync.WaitGroup             // environments being shut down
 	stop   chan struct{}
 	swept  chan struct{} // closed when the janitor has ended
@@ -128,7 +129,7 @@ func (p *Pool) Acquire(ctx context.Context, v catalogue.Version) (*Lease, error)
 	ctx = context.WithoutCancel(ctx)
 	env, err = p.make(ctx, v)
 	if err != nil {
-		p.leased.Done()
+		p.giveBack(nil, false)
 		return nil, err
 	}
 	return &Lease{pool: p, env: env, cold: true}, nil
@@ -142,6 +143,7 @@ func (p *Pool) takeWarm(v catalogue.Version) (env *environment, err error) {
 		return nil, ErrClosed
 	}
 	p.leased.Add(1)
+	p.out++
 	key := versionKey(v)
 	for stack := p.warm[key]; len(stack) > 0; stack = p.warm[key] {
 		env = stack[len(stack)-1]
@@ -259,9 +261,11 @@ func (p *Pool) renew(env *environment) bool {
 	return true
 }
 
-// giveBack takes a leased environment back: warm, or gone.
+// giveBack takes a leased environment back: warm, or gone; nil is one that could not be
+// made.
 func (p *Pool) giveBack(env *environment, reusable bool) {
 	p.mu.Lock()
+	p.out--
 	keep := reusable && !p.closed
 	if keep {
 		env.idleSince = time.Now()
@@ -361,13 +365,18 @@ func wait(ctx context.Context, group *sync.WaitGroup, message string) error {
 	}
 }
 
-// Warm returns how many environments are idle and ready.
-func (p *Pool) Warm() int {
+// Count returns how many environments are idle and ready, and how many are handed out.
+func (p *Pool) Count() (idle, active int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := 0
 	for _, stack := range p.warm {
-		n += len(stack)
+		idle += len(stack)
 	}
-	return n
+	return idle, p.out
+}
+
+// Warm returns how many environments are idle and ready.
+func (p *Pool) Warm() int {
+	idle, _ := p.Count()
+	return idle
 }
