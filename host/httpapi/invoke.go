@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"net/http"
 
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/lambent-host/lambent/host/catalogue"
 	"github.com/lambent-host/lambent/host/invoke"
@@ -127,13 +130,19 @@ func (a *api) enqueue(ctx context.Context, r *request, req *invoke.Request) (res
 	if req.Payload, err = payload(r, lambdaapi.InvocationEvent, lambdaapi.MaxAsyncPayloadBytes); err != nil {
 		return response{}, err
 	}
-	if req.TraceID == "" { // another header may have brought the trace
-		carrier := propagation.MapCarrier{}
-		a.cfg.Propagator.Inject(ctx, carrier)
-		req.TraceID = carrier.Get(lambdaapi.HeaderTraceID)
+	ctx, span := a.cfg.Tracer.Start(invoke.ContinueTrace(ctx, req.TraceID), "enqueue "+req.FunctionName,
+		trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(semconv.FaaSInvokedName(req.FunctionName), semconv.FaaSInvocationID(req.RequestID)))
+	defer span.End()
+	// Stored with the event, so that each of its tries continues the trace.
+	carrier := propagation.MapCarrier{}
+	a.cfg.Propagator.Inject(ctx, carrier)
+	if id := carrier.Get(lambdaapi.HeaderTraceID); id != "" {
+		req.TraceID = id
 	}
 	req.Async = true
 	if err := a.cfg.Async.Enqueue(ctx, req); err != nil {
+		span.SetStatus(codes.Error, "the event could not be stored")
 		return response{}, err
 	}
 	res := response{status: http.StatusAccepted, header: http.Header{}}

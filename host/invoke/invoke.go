@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/lambent-host/lambent/host/admission"
@@ -27,6 +29,8 @@ type Config struct {
 	Admission    *admission.Admission
 	Environments Environments
 	Tracer       trace.Tracer
+	// Meter counts invocations; nil means that nobody does.
+	Meter metric.Meter
 	// Dice returns a number in [0,1) for aliases that split their traffic.
 	Dice func() float64
 	Now  func() time.Time
@@ -54,7 +58,11 @@ type step func(ctx context.Context, c *call) (*Outcome, error)
 // trace; the deadline comes after the placing because init has a limit of its
 // own and does not count against the function's timeout.
 func New(cfg Config) Invoker {
-	return observe(cfg, resolve(cfg, admit(cfg, place(cfg, deadline(cfg, run(cfg))))))
+	if cfg.Meter == nil {
+		cfg.Meter = metricnoop.Meter{}
+	}
+	m := newMeters(cfg.Meter)
+	return observe(cfg, m, resolve(cfg, admit(cfg, place(cfg, deadline(cfg, run(cfg, m))))))
 }
 
 // Invoke makes a step an Invoker.
@@ -72,7 +80,7 @@ func resolve(cfg Config, next step) step {
 			return nil, err
 		}
 		c.version = v
-		c.span.SetAttributes(functionAttributes(v)...)
+		resolved(c.span, v)
 		return next(ctx, c)
 	}
 }
@@ -101,13 +109,7 @@ func place(cfg Config, next step) step {
 		_, span := cfg.Tracer.Start(ctx, "acquire")
 		lease, err := cfg.Environments.Acquire(ctx, c.version)
 		if err == nil {
-			switch {
-			case lease.Cold() && lease.Restored():
-				span.SetName("restore")
-			case lease.Cold():
-				span.SetName("init")
-			}
-			c.span.SetAttributes(coldStart(lease.Cold()))
+			placed(c.span, span, lease)
 		}
 		end(span, err)
 		if err != nil {
@@ -127,9 +129,9 @@ func deadline(cfg Config, next step) step {
 }
 
 // run has the environment run the function.
-func run(cfg Config) step {
-	return func(ctx context.Context, c *call) (*Outcome, error) {
-		ctx, span := cfg.Tracer.Start(ctx, "invoke")
+func run(cfg Config, m *meters) step {
+	return func(parent context.Context, c *call) (*Outcome, error) {
+		ctx, span := cfg.Tracer.Start(parent, "invoke")
 		traceID := traceIDOf(ctx)
 		answer, err := c.lease.Invoke(ctx, environment.Invocation{
 			RequestID:     c.req.RequestID,
@@ -139,7 +141,14 @@ func run(cfg Config) step {
 			Payload:       c.req.Payload,
 			Deadline:      c.deadline,
 			Tail:          c.req.Tail,
+			Reported: func(r environment.Report) {
+				m.reported(parent, c, r)
+				overhead(parent, cfg.Tracer, r)
+			},
 		}, c.settle)
+		if answer.FunctionError != "" {
+			failed(c.span, span, answer.Payload)
+		}
 		end(span, err)
 		if err != nil {
 			return nil, err

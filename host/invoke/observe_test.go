@@ -24,7 +24,7 @@ func TestARootWithoutAParentIsContinued(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := trace.SpanContextFromContext(adoptRoot(context.Background(), c.header))
+			got := trace.SpanContextFromContext(ContinueTrace(context.Background(), c.header))
 			if got.TraceID().String() != c.trace || got.IsSampled() != c.sampled {
 				t.Errorf("trace %s sampled=%v, want %s sampled=%v", got.TraceID(), got.IsSampled(), c.trace, c.sampled)
 			}
@@ -35,7 +35,7 @@ func TestARootWithoutAParentIsContinued(t *testing.T) {
 func TestATraceThatIsKnownIsNotReplaced(t *testing.T) {
 	known := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, Remote: true})
 	ctx := trace.ContextWithRemoteSpanContext(context.Background(), known)
-	if got := trace.SpanContextFromContext(adoptRoot(ctx, "Root=1-5759e988-bd862e3fe1be46a994272793")); !got.Equal(known) {
+	if got := trace.SpanContextFromContext(ContinueTrace(ctx, "Root=1-5759e988-bd862e3fe1be46a994272793")); !got.Equal(known) {
 		t.Errorf("trace %v, want the caller's %v", got, known)
 	}
 	if got := traceIDOf(ctx); !strings.HasPrefix(got, "Root=1-01000000-") {
