@@ -63,7 +63,7 @@ type Host struct {
 
 	listener  net.Listener
 	server    *http.Server
-	traces    *otelsink.Sink
+	otel      *otelsink.Sink
 	store     *store.Store
 	tmp       string // of the environments; removed at the end
 	engine    *sandbox.Engine
@@ -99,7 +99,9 @@ func (h *Host) open(ctx context.Context) error {
 	if h.tmp, err = h.openData(); err != nil {
 		return err
 	}
-	if h.traces, err = otelsink.New(ctx, cfg.Env, cfg.Version); err != nil {
+	if h.otel, err = otelsink.New(ctx, otelsink.Config{
+		Env: cfg.Env, Version: cfg.Version, Region: cfg.Region, AccountID: cfg.AccountID, Tell: h.tellOfExports,
+	}); err != nil {
 		return err
 	}
 	if err := h.openEngine(ctx); err != nil {
@@ -121,6 +123,7 @@ func (h *Host) open(ctx context.Context) error {
 		return err
 	}
 	h.bus = telemetry.NewBus()
+	h.otel.Follow(h.bus)
 	h.publisher = publish.New(publish.Config{
 		Engine: h.engine, Catalogue: functions, Idle: moduleIdle,
 		Capture: func(ctx context.Context, v catalogue.Version) (catalogue.SnapshotState, *catalogue.Failure) {
@@ -149,7 +152,7 @@ func (h *Host) open(ctx context.Context) error {
 	h.retainSnapshots(functions)
 	invoker := invoke.New(invoke.Config{
 		Resolver: functions, Admission: admission.New(cfg.ConcurrencyLimit), Environments: h.pool,
-		Tracer: h.traces.Tracer(), Dice: rand.Float64, Now: time.Now,
+		Tracer: h.otel.Tracer(), Meter: h.otel.Meter(), Dice: rand.Float64, Now: time.Now,
 	})
 	if h.queue, err = async.Open(h.store, invoker, async.Config{
 		RetryDelays: cfg.RetryDelays,
@@ -157,12 +160,15 @@ func (h *Host) open(ctx context.Context) error {
 	}, h.log); err != nil {
 		return err
 	}
+	if err := h.observe(); err != nil {
+		return err
+	}
 	h.server = &http.Server{
 		Handler: httpapi.New(httpapi.Config{
 			Catalogue: functions, Layers: layers, Invoker: invoker, Async: h.queue,
 			Region: cfg.Region, AccountID: cfg.AccountID, ConcurrencyLimit: cfg.ConcurrencyLimit,
 			SnapStartOff: h.snapshots == nil,
-			Log:          h.log, Propagator: h.traces.Propagator(), Tracer: h.traces.Tracer(),
+			Log:          h.log, Propagator: h.otel.Propagator(), Tracer: h.otel.Tracer(), Metrics: h.otel.Page(),
 		}),
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
@@ -298,8 +304,8 @@ func (h *Host) takeDown(ctx context.Context) error {
 	if h.store != nil { // nobody writes any more
 		note("store", h.store.Close())
 	}
-	if h.traces != nil { // the last spans have ended
-		note("traces", h.traces.Shutdown(ctx))
+	if h.otel != nil { // the last spans have ended, and the bus with the last logs
+		note("OpenTelemetry", h.otel.Shutdown(ctx))
 	}
 	return errors.Join(errs...)
 }

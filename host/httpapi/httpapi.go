@@ -38,6 +38,8 @@ type Config struct {
 	// Tracer makes the spans of management operations; nil means none. Those of
 	// invocations are package invoke's.
 	Tracer trace.Tracer
+	// Metrics answers at /metrics; nil means that nothing does.
+	Metrics http.Handler
 }
 
 // api carries the operations.

@@ -39,6 +39,9 @@ func newRouter(cfg Config, routes []route) http.Handler {
 		e.Add(rt.method, rt.path, r.serve(rt))
 		e.Add(rt.method, rt.path+"/", r.serve(rt))
 	}
+	if cfg.Metrics != nil {
+		e.GET("/metrics", echo.WrapHandler(cfg.Metrics))
+	}
 	return r.guard(e)
 }
 

@@ -47,7 +47,7 @@ func newReceiver(t *testing.T) *receiver {
 func TestSpansReachAnOTLPEndpointNamedByTheEnvironment(t *testing.T) {
 	r := newReceiver(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", r.URL)
-	sink, err := New(t.Context(), []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.URL}, "1.2.3")
+	sink, err := New(t.Context(), Config{Env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.URL}, Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestSpansReachAnOTLPEndpointNamedByTheEnvironment(t *testing.T) {
 
 func TestWithoutExporterIdsAreMadeButNothingIsRecorded(t *testing.T) {
 	for _, env := range [][]string{nil, {"OTEL_TRACES_EXPORTER=none"}, {"OTEL_SDK_DISABLED=true", "OTEL_TRACES_EXPORTER=otlp"}} {
-		sink, err := New(t.Context(), env, "")
+		sink, err := New(t.Context(), Config{Env: env})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestWithoutExporterIdsAreMadeButNothingIsRecorded(t *testing.T) {
 }
 
 func TestWithoutExporterTheCallersDecisionIsPassedOn(t *testing.T) {
-	sink, err := New(t.Context(), nil, "")
+	sink, err := New(t.Context(), Config{Env: nil})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestWithoutExporterTheCallersDecisionIsPassedOn(t *testing.T) {
 }
 
 func TestTraceIDsBeginWithTheTime(t *testing.T) {
-	sink, err := New(t.Context(), nil, "")
+	sink, err := New(t.Context(), Config{Env: nil})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestUnknownChoicesNameTheVariable(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_PROTOCOL=http/json": "OTEL_EXPORTER_OTLP_PROTOCOL",
 	}
 	for setting, name := range cases {
-		_, err := New(t.Context(), []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", setting}, "")
+		_, err := New(t.Context(), Config{Env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", setting}})
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: error %v does not name %s", setting, err, name)
 		}
@@ -138,7 +138,7 @@ func TestProtocolsAndConsole(t *testing.T) {
 		{"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc"},
 		{"OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"},
 	} {
-		sink, err := New(t.Context(), env, "")
+		sink, err := New(t.Context(), Config{Env: env})
 		if err != nil {
 			t.Errorf("%v: %v", env, err)
 			continue

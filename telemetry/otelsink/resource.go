@@ -1,13 +1,29 @@
 package otelsink
 
-import "go.opentelemetry.io/otel/attribute"
+import (
+	"context"
+	"errors"
+	"fmt"
 
-// serviceAttributes are the defaults that OTEL_SERVICE_NAME and
-// OTEL_RESOURCE_ATTRIBUTES override. The names are OpenTelemetry's semantic
-// conventions for services.
-func serviceAttributes(version string) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		attribute.String("service.name", "lambent"),
-		attribute.String("service.version", version),
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// newResource describes the host. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
+// override what is said here.
+func newResource(ctx context.Context, cfg Config) (*resource.Resource, error) {
+	attributes := []attribute.KeyValue{semconv.ServiceName("lambent"), semconv.ServiceVersion(cfg.Version)}
+	if cfg.Region != "" {
+		attributes = append(attributes, semconv.CloudRegion(cfg.Region))
 	}
+	if cfg.AccountID != "" {
+		attributes = append(attributes, semconv.CloudAccountID(cfg.AccountID))
+	}
+	res, err := resource.New(ctx, resource.WithSchemaURL(semconv.SchemaURL),
+		resource.WithAttributes(attributes...), resource.WithTelemetrySDK(), resource.WithFromEnv())
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) && !errors.Is(err, resource.ErrSchemaURLConflict) {
+		return nil, fmt.Errorf("describe the OpenTelemetry resource: %w", err)
+	}
+	return res, nil
 }

@@ -33,7 +33,7 @@ type Sibling struct {
 var Floors = []Floor{
 	{Rooms: []string{"abi"}, Allowed: []string{"abi"}, Reason: "abi is the ground both sides stand on, and its guest side is copied into other people's builds: standard library only"},
 	{Rooms: []string{"telemetry"}, But: []string{"telemetry/otelsink"}, Allowed: []string{"telemetry"}, Reason: "telemetry is what extension authors import: standard library only"},
-	{Rooms: []string{"telemetry/otelsink"}, Allowed: []string{"go.opentelemetry.io", "telemetry"}, Reason: "otelsink adapts OpenTelemetry and nothing else"},
+	{Rooms: []string{"telemetry/otelsink"}, Allowed: []string{"go.opentelemetry.io", "github.com/prometheus", "telemetry"}, Reason: "otelsink adapts OpenTelemetry and nothing else"},
 	{Rooms: []string{"sandbox"}, Allowed: []string{"abi", "sandbox", "github.com/tetratelabs/wazero", "golang.org/x/sys"}, Reason: "sandbox reports by values and writers; it knows no telemetry, no logger and no HTTP"},
 	{Rooms: []string{"extensions/sdk"}, Allowed: []string{"telemetry", "extensions/extapi", "extensions/sdk"}, Reason: "an extension is built with the SDK alone and must not carry the host along"},
 	{Rooms: []string{"extensions"}, Allowed: []string{"extensions", "telemetry", "github.com/labstack/echo/v4", "github.com/rs/zerolog", "github.com/google/uuid", "golang.org/x/sys", "gvisor.dev/gvisor"}, Reason: "extensions serves processes: it knows neither sandbox nor host"},
@@ -43,7 +43,7 @@ var Floors = []Floor{
 var Onlys = []Only{
 	{Imports: []string{"github.com/tetratelabs/wazero"}, Rooms: []string{"sandbox", "bench"}, Tests: []string{"abi"}, Reason: "wazero lives in sandbox, so that an engine can be changed in one room; abi's tests need some engine, and not ours; bench measures the sandbox against it"},
 	{Imports: []string{"github.com/labstack/echo"}, Rooms: []string{"host/httpapi", "extensions/httpapi", "bench/ceiling"}, Reason: "echo stays behind net/http, so that the move to another version is an afternoon"},
-	{Imports: []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"}, Rooms: []string{"telemetry/otelsink"}, Reason: "the OTel SDK lives in otelsink; the rest of the host speaks the API"},
+	{Imports: []string{"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"}, Rooms: []string{"telemetry/otelsink", "functions/traced"}, Reason: "the OTel SDK lives in otelsink; the rest of the host speaks the API; a guest may bring its own"},
 	{Imports: []string{"go.etcd.io/bbolt"}, Rooms: []string{"host/store", "host/catalogue", "host/layer", "host/async"}, Reason: "there is one store; those who keep something in it are few and known"},
 	{Imports: []string{"gvisor.dev/gvisor"}, Rooms: []string{"extensions/place/egress"}, Reason: "the one TCP/IP stack of the house runs where a fault of it ends one environment"},
 	{Imports: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/schollz/progressbar/v3", "github.com/mattn/go-isatty"}, Rooms: []string{"host/cli"}, Reason: "what belongs to a command line stays there"},

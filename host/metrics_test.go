@@ -1,0 +1,141 @@
+package host_test
+
+import (
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/lambent-host/lambent/extensions/extensionstest"
+	"github.com/lambent-host/lambent/host"
+)
+
+func TestMetricsAndLogsArriveWithTheIdsOfTheInvocation(t *testing.T) {
+	for _, protocol := range []string{"http/protobuf", "grpc"} {
+		t.Run(protocol, func(t *testing.T) {
+			got, export := collect(t, protocol)
+			f := start(t, export, func(c *host.Config) { c.ExtensionsDir = extensionstest.Sample(t) })
+			f.deploy(t, "hello", "hello", settings{})
+			// With the log asked for, the answer waits for the extension, and the
+			// environment is free for the next.
+			f.invokeInTrace(t, "hello", `{"name":"Ada"}`, "X-Amz-Log-Type", "Tail")
+			f.invokeInTrace(t, "hello", `{"name":"Bob","fail":true}`, "X-Amz-Log-Type", "Tail")
+			f.stop(t)
+
+			for name, want := range map[string]int64{
+				"faas.invocations": 1, "faas.errors": 1, "faas.coldstarts": 1,
+				"faas.invoke_duration": 2, "faas.init_duration": 1, "faas.mem_usage": 2, "faas.cpu_usage": 2,
+				"lambent.extension_overhead": 2,
+			} {
+				if n := got.counted(t, name, "hello"); n != want {
+					t.Errorf("%s counts %d, want %d", name, n, want)
+				}
+			}
+			line, root := got.line(t, "greeting Ada"), got.span(t, callersTrace, "hello")
+			if hex.EncodeToString(line.TraceId) != callersTrace || hex.EncodeToString(line.SpanId) != idOf(got.span(t, callersTrace, "invoke")) {
+				t.Errorf("the function's line is of trace %x, span %x", line.TraceId, line.SpanId)
+			}
+			said, of := attributesOf(line.Attributes), attributesOf(root.Attributes)
+			if said["faas.invocation_id"] != of["faas.invocation_id"] || said["faas.name"] != "hello" || said["lambent.log.type"] != "function" ||
+				!strings.Contains(said["aws.log.group.names"], "/aws/lambda/hello") || !strings.Contains(said["aws.log.stream.names"], "/[$LATEST]") {
+				t.Errorf("attributes of the function's line: %v", said)
+			}
+			extension := 0
+			for _, r := range got.logs {
+				if attributesOf(r.Attributes)["lambent.log.type"] == "extension" {
+					extension++
+				}
+			}
+			if extension == 0 {
+				t.Error("no line of the extension, which writes what it hears to stdout")
+			}
+		})
+	}
+}
+
+// scrape reads the page of metrics with Prometheus' own parser.
+func (f *fixture) scrape(t *testing.T) map[string]*dto.MetricFamily {
+	t.Helper()
+	response, body := f.send(t, http.MethodGet, "/metrics", "", nil)
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: %s", response.StatusCode, body)
+	}
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
+	if err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	return families
+}
+
+// of returns the metric of a function.
+func of(t *testing.T, families map[string]*dto.MetricFamily, name, function string) *dto.Metric {
+	t.Helper()
+	for _, m := range families[name].GetMetric() {
+		for _, label := range m.GetLabel() {
+			if label.GetName() == "faas_name" && label.GetValue() == function {
+				return m
+			}
+		}
+	}
+	t.Fatalf("no %s of %s", name, function)
+	return nil
+}
+
+func TestThePageOfMetrics(t *testing.T) {
+	f := start(t)
+	f.deploy(t, "hello", "hello", settings{})
+	for range 3 {
+		f.invoke(t, "hello", `{}`)
+	}
+	if _, err := f.tryInvoke(t, "invented", `{}`); err == nil {
+		t.Fatal("a function that is not there was invoked")
+	}
+	families := f.scrape(t)
+	if n := of(t, families, "faas_invocations_total", "hello").GetCounter().GetValue(); n != 3 {
+		t.Errorf("%v invocations, want 3", n)
+	}
+	if h := of(t, families, "faas_invoke_duration_seconds", "hello").GetHistogram(); h.GetSampleCount() != 3 || h.GetSampleSum() <= 0 || h.GetSampleSum() > 60 {
+		t.Errorf("durations %v", h)
+	}
+	if h := of(t, families, "faas_mem_usage_bytes", "hello").GetHistogram(); h.GetSampleSum() < 3<<20 {
+		t.Errorf("memory %v", h)
+	}
+	for _, m := range families["lambent_environments"].GetMetric() {
+		if state := m.GetLabel()[0].GetValue(); (state == "idle") != (m.GetGauge().GetValue() == 1) {
+			t.Errorf("%v environments are %s", m.GetGauge().GetValue(), state)
+		}
+	}
+	for name, family := range families {
+		if text := family.String(); strings.Contains(text, "invented") {
+			t.Errorf("%s has a series for a function that is not there: %s", name, text)
+		}
+	}
+	if families["lambent_async_events"] == nil || families["target_info"] == nil {
+		t.Errorf("families %v lack the queue or the target", families)
+	}
+}
+
+func TestExemplarsLeadToTheTrace(t *testing.T) {
+	_, export := collect(t, "http/protobuf")
+	f := start(t, export)
+	f.deploy(t, "hello", "hello", settings{})
+	f.invokeInTrace(t, "hello", `{}`)
+	_, body := f.send(t, http.MethodGet, "/metrics", "", map[string]string{"Accept": "application/openmetrics-text; version=1.0.0"})
+	if !strings.Contains(body, `trace_id="`+callersTrace+`"`) {
+		t.Errorf("no exemplar of the caller's trace in %s", body)
+	}
+}
+
+func TestThereIsNoPageWhereNoneIsWanted(t *testing.T) {
+	for _, env := range []string{"OTEL_METRICS_EXPORTER=none", "OTEL_SDK_DISABLED=true"} {
+		f := start(t, func(c *host.Config) { c.Env = []string{env} })
+		if response, _ := f.send(t, http.MethodGet, "/metrics", "", nil); response.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: status %d, want 404", env, response.StatusCode)
+		}
+	}
+}
