@@ -13,16 +13,15 @@ package extensionstest
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/lambent-host/lambent/extensions"
 	"github.com/lambent-host/lambent/extensions/extapi"
+	"github.com/lambent-host/lambent/extensions/internal/life"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
@@ -94,36 +93,22 @@ func Drive(ctx context.Context, scenario Scenario) (*Run, error) {
 		return nil, err
 	}
 	defer cleanup()
-	d := &driver{scenario: scenario.withDefaults(), bus: telemetry.NewBus()}
+	d := &driver{scenario: scenario, bus: telemetry.NewBus()}
 	defer d.bus.Close()
-	d.stream = d.bus.Open(telemetry.Source{EnvironmentID: "test", FunctionName: functionName, FunctionVersion: "$LATEST", FunctionARN: functionARN})
-	published := d.stream.Subscribe(telemetry.SubscriptionConfig{MaxItems: 1 << 20, MaxBytes: 1 << 30})
-	d.live(ctx, dir)
-	d.stream.Close()
+	d.env = life.New(d.bus, life.Config{
+		ID: "test", Dir: dir, Function: "extensionstest", Env: scenario.Env,
+		InitTimeout: scenario.InitTimeout, InvokeTimeout: scenario.InvokeTimeout, ShutdownBudget: scenario.ShutdownBudget,
+		Observe: d.observe,
+	})
+	published := d.env.Stream.Subscribe(telemetry.SubscriptionConfig{MaxItems: 1 << 20, MaxBytes: 1 << 30})
+	d.live(ctx)
+	if err := d.env.Close(); err != nil {
+		return nil, err
+	}
 	for ev, ok := published.TryNext(); ok; ev, ok = published.TryNext() {
 		d.run.Published = append(d.run.Published, ev)
 	}
 	return &d.run, nil
-}
-
-// The function that the extensions are told of.
-const (
-	functionName = "extensionstest"
-	functionARN  = "arn:aws:lambda:us-east-1:000000000000:function:extensionstest"
-)
-
-func (s Scenario) withDefaults() Scenario {
-	for value, normal := range map[*time.Duration]time.Duration{
-		&s.InitTimeout: 10 * time.Second, &s.InvokeTimeout: 3 * time.Second, &s.ShutdownBudget: 2 * time.Second,
-	} {
-		if *value == 0 {
-			*value = normal
-		}
-	}
-	if s.ShutdownReason == "" {
-		s.ShutdownReason = extapi.ReasonSpindown
-	}
-	return s
 }
 
 // folder is where the extensions are.
@@ -152,8 +137,7 @@ func (s Scenario) folder() (dir string, cleanup func(), err error) {
 type driver struct {
 	scenario Scenario
 	bus      *telemetry.Bus
-	stream   *telemetry.Stream
-	set      *extensions.Set
+	env      *life.Environment
 
 	mu  sync.Mutex // Observe is called from many goroutines
 	run Run
@@ -165,19 +149,35 @@ func (d *driver) observe(a extensions.Activity) {
 	d.run.Activities = append(d.run.Activities, a)
 }
 
-func (d *driver) live(ctx context.Context, dir string) {
-	failure := d.initialize(ctx, dir)
-	for i := 1; i <= d.scenario.Invokes && failure == nil; i++ {
-		failure = d.invoke(ctx, i)
-	}
-	if d.set == nil {
+func (d *driver) live(ctx context.Context) {
+	failure := d.step("start", func() error { return d.env.Start(ctx) })
+	if failure != nil {
 		return
 	}
+	failure = d.step("init", func() error { return d.env.FinishInit(ctx) })
+	for i := 1; i <= d.scenario.Invokes && failure == nil; i++ {
+		failure = d.step(fmt.Sprintf("invoke %d", i), func() error {
+			_, err := d.env.Invoke(ctx, life.Invocation{Write: d.lines(i)})
+			return err
+		})
+	}
 	reason := d.scenario.ShutdownReason
+	if reason == "" {
+		reason = extapi.ReasonSpindown
+	}
 	if failure != nil {
 		reason = extapi.ReasonFailure
 	}
-	_ = d.step("shutdown", func() error { return d.set.Shutdown(ctx, reason, d.scenario.ShutdownBudget) })
+	_ = d.step("shutdown", func() error { return d.env.Shutdown(ctx, reason) })
+}
+
+// lines is what the function writes in an invocation.
+func (d *driver) lines(invocation int) func(io.Writer) {
+	return func(stdout io.Writer) {
+		for line := range d.scenario.LogLines {
+			fmt.Fprintf(stdout, "invoke %d line %d\n", invocation, line)
+		}
+	}
 }
 
 // step runs a phase and records it.
@@ -185,63 +185,5 @@ func (d *driver) step(name string, phase func() error) error {
 	began := time.Now()
 	err := phase()
 	d.run.Steps = append(d.run.Steps, Step{Name: name, Took: time.Since(began), Error: err})
-	return err
-}
-
-func (d *driver) initialize(ctx context.Context, dir string) error {
-	ctx, cancel := context.WithTimeout(ctx, d.scenario.InitTimeout)
-	defer cancel()
-	began := time.Now()
-	d.stream.Publish(telemetry.TypeInitStart, telemetry.InitStart{
-		InitializationType: telemetry.OnDemand, Phase: telemetry.PhaseInit, FunctionName: functionName, FunctionVersion: "$LATEST",
-	})
-	err := d.step("start", func() (err error) {
-		d.set, err = extensions.Start(ctx, extensions.Config{
-			Dir:      dir,
-			Function: extensions.Function{Name: functionName, Version: "$LATEST", Handler: "main", AccountID: "000000000000", ARN: functionARN},
-			Env:      slices.Concat([]string{"PATH=" + os.Getenv("PATH"), "AWS_REGION=us-east-1"}, d.scenario.Env),
-			Stream:   d.stream,
-			Log:      zerolog.Nop(),
-			Observe:  d.observe,
-		})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	d.stream.Publish(telemetry.TypeInitRuntimeDone, telemetry.InitRuntimeDone{
-		InitializationType: telemetry.OnDemand, Phase: telemetry.PhaseInit, Status: telemetry.StatusSuccess,
-	})
-	err = d.step("init", func() error { return d.set.FinishInit(ctx) })
-	d.stream.Publish(telemetry.TypeInitReport, telemetry.InitReport{
-		InitializationType: telemetry.OnDemand, Phase: telemetry.PhaseInit,
-		Metrics: telemetry.InitMetrics{DurationMs: telemetry.Milliseconds(time.Since(began))},
-	})
-	d.stream.Seal()
-	return err
-}
-
-func (d *driver) invoke(ctx context.Context, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, d.scenario.InvokeTimeout)
-	defer cancel()
-	began := time.Now()
-	deadline, _ := ctx.Deadline()
-	id := fmt.Sprintf("00000000-0000-4000-8000-%012d", n)
-	tracing := &telemetry.Tracing{Type: telemetry.TracingType, Value: "Root=1-00000000-000000000000000000000000"}
-	d.stream.Publish(telemetry.TypeStart, telemetry.Start{RequestID: id, Version: "$LATEST", Tracing: tracing})
-	d.set.Invoke(extensions.InvokeEvent{RequestID: id, FunctionARN: functionARN, TraceID: tracing.Value, Deadline: deadline})
-	for line := range d.scenario.LogLines {
-		d.stream.Publish(telemetry.TypeFunction, fmt.Sprintf("invoke %d line %d", n, line))
-	}
-	took := telemetry.Milliseconds(time.Since(began))
-	d.stream.Publish(telemetry.TypeRuntimeDone, telemetry.RuntimeDone{
-		RequestID: id, Status: telemetry.StatusSuccess, Tracing: tracing,
-		Metrics: &telemetry.RuntimeDoneMetrics{DurationMs: took, ProducedBytes: 2},
-	})
-	err := d.step(fmt.Sprintf("invoke %d", n), func() error { return d.set.AwaitIdle(ctx) })
-	d.stream.Publish(telemetry.TypeReport, telemetry.Report{
-		RequestID: id, Status: telemetry.StatusSuccess, Tracing: tracing,
-		Metrics: telemetry.ReportMetrics{DurationMs: took, BilledDurationMs: 1, MemorySizeMB: 128, MaxMemoryUsedMB: 16},
-	})
 	return err
 }
