@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -42,7 +41,7 @@ func (a *app) scenarioCommand(s benchScenario) *cobra.Command {
 				return err
 			}
 			if plotted, ok := report.(measure.Plotted); ok && plot != "" {
-				if err := writePlot(plot, plotted); err != nil {
+				if err := writeFile(plot, plotted.WritePlot); err != nil {
 					return err
 				}
 			}
@@ -58,16 +57,4 @@ func (a *app) scenarioCommand(s benchScenario) *cobra.Command {
 		cmd.Flags().StringVar(&plot, "plot", "", "write a picture (SVG) to this file")
 	}
 	return cmd
-}
-
-func writePlot(path string, report measure.Plotted) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := report.WritePlot(f); err != nil {
-		_ = f.Close() // what went wrong before matters
-		return err
-	}
-	return f.Close()
 }

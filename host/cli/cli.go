@@ -2,7 +2,8 @@
 // [Main], which a test can call as well as the program.
 //
 // Exit codes: 0 for success; 1 when something failed, which includes a function
-// that answered with an error; 2 for a command line that makes no sense. What a
+// that answered with an error; 2 for a command line that makes no sense, and for a
+// test of an extension that could not be made. What a
 // command is asked for goes to stdout, everything else to stderr.
 //
 // Read next: package host, which serve runs, and package client, which the
@@ -60,8 +61,21 @@ func Main(ctx context.Context, p Process) int {
 		fmt.Fprintln(p.Stderr, `Run "lambent help" to see what there is.`)
 		return exitUsage
 	}
+	var coded *exitCodeError
+	if errors.As(err, &coded) {
+		return coded.code
+	}
 	return exitError
 }
+
+// exitCodeError is an error with an exit code of its own.
+type exitCodeError struct {
+	error
+	code int
+}
+
+// Unwrap returns the cause.
+func (e *exitCodeError) Unwrap() error { return e.error }
 
 // usageError is a command line that makes no sense.
 type usageError struct{ error }

@@ -1,0 +1,232 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lambent-host/lambent/extensions/extapi"
+	"github.com/lambent-host/lambent/extensions/internal/life"
+	"github.com/lambent-host/lambent/extensions/place"
+	"github.com/lambent-host/lambent/telemetry"
+)
+
+// Bench is where the extensions are tried: what is known of them, and the making
+// of environments. One scenario uses it at a time.
+type Bench struct {
+	cfg      Config
+	dir, opt string
+	names    []string
+	bus      *telemetry.Bus
+	known    *traits
+	output   []string // what the last environment's extensions wrote
+}
+
+func newBench(cfg Config) (b *Bench, cleanup func(), err error) {
+	dir, opt, remove, err := cfg.folder()
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := discover(dir)
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	b = &Bench{cfg: cfg, dir: dir, opt: opt, names: names, bus: telemetry.NewBus()}
+	return b, func() {
+		b.bus.Close()
+		remove()
+	}, nil
+}
+
+// run tries one scenario.
+func (b *Bench) run(ctx context.Context, s Scenario) Result {
+	began := time.Now()
+	r := Result{Scenario: s}
+	if reason := b.lacks(ctx, s.needs); reason != "" {
+		r.Verdict = skip("%s", reason)
+	} else {
+		limited, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+		b.output = nil
+		r.Verdict = s.run(limited, b)
+		if r.Outcome == Fail && errors.Is(limited.Err(), context.DeadlineExceeded) {
+			r.Seen += fmt.Sprintf(" (the scenario's own time of %s was over)", b.cfg.Timeout)
+		}
+		cancel()
+	}
+	r.Took = time.Since(began)
+	if r.Outcome == Fail {
+		r.Output = b.output
+	}
+	return r
+}
+
+// lacks returns why the scenario has nothing to try, or "".
+func (b *Bench) lacks(ctx context.Context, needs []need) string {
+	for _, need := range needs {
+		if reason := need(b.traits(ctx)); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// options are what a scenario changes about an environment.
+type options struct {
+	sink          mood
+	place         place.Place                     // nil is the run's
+	faults        func(http.Handler) http.Handler // put before the API
+	invokeTimeout time.Duration
+}
+
+// subject is one environment with the extensions under test and all that was
+// seen of them. One goroutine leads it.
+type subject struct {
+	*life.Environment
+	*record
+	b         *Bench
+	sink      *sink
+	mark      string // a variable of every process
+	published *telemetry.Subscription
+	overheads []time.Duration
+	endings   []ending
+}
+
+// markName is the variable that processes are found by.
+const markName = "LAMBENT_CONFORMANCE"
+
+// open makes an environment; nothing runs yet. Whoever opens ends.
+func (b *Bench) open(o options) (*subject, error) {
+	sink, err := newSink("127.0.0.1", "127.0.0.1", o.sink)
+	if err != nil {
+		return nil, err
+	}
+	s := &subject{record: newRecord(), b: b, sink: sink, mark: markName + "=" + uuid.NewString()}
+	where := b.cfg.Place
+	if o.place != nil {
+		where = o.place
+	}
+	timeout := b.cfg.InvokeTimeout
+	if o.invokeTimeout != 0 {
+		timeout = o.invokeTimeout
+	}
+	s.Environment = life.New(b.bus, life.Config{
+		ID: uuid.NewString(), Dir: b.dir, Opt: b.opt, Place: where, Function: "conformance",
+		Env:         append(sink.variables(b.cfg.Target), s.mark),
+		InitTimeout: b.cfg.InitTimeout, InvokeTimeout: timeout, ShutdownBudget: b.cfg.ShutdownBudget,
+		Observe: s.observe, ObserveDelivery: s.observeDelivery,
+		Tap: func(api http.Handler) http.Handler {
+			if o.faults != nil {
+				api = o.faults(api)
+			}
+			return s.tap(api)
+		},
+	})
+	s.published = s.Stream.Subscribe(telemetry.SubscriptionConfig{MaxItems: 1 << 20, MaxBytes: 1 << 30})
+	return s, nil
+}
+
+// live opens an environment, has it initialised, and ends it after the scenario.
+func (b *Bench) live(ctx context.Context, o options, scenario func(s *subject) Verdict) Verdict {
+	return b.opened(o, func(s *subject) Verdict {
+		if err := s.init(ctx); err != nil {
+			return fail("the init phase failed: %v", err)
+		}
+		return scenario(s)
+	})
+}
+
+// opened opens an environment and ends it after the scenario.
+func (b *Bench) opened(o options, scenario func(s *subject) Verdict) Verdict {
+	s, err := b.open(o)
+	if err != nil {
+		return fail("the kit itself could not: %v", err)
+	}
+	defer s.end()
+	return scenario(s)
+}
+
+// init leads the environment through its init phase.
+func (s *subject) init(ctx context.Context) error {
+	if err := s.Start(ctx); err != nil {
+		return err
+	}
+	return s.FinishInit(ctx)
+}
+
+// invoke leads invocations until one fails, and says which.
+func (s *subject) invoke(ctx context.Context, n int, in life.Invocation) error {
+	for i := range n {
+		phase, err := s.Invoke(ctx, in)
+		if err != nil {
+			return fmt.Errorf("invocation %d of %d: %w", i+1, n, err)
+		}
+		s.overheads = append(s.overheads, phase.Overhead)
+	}
+	return nil
+}
+
+// end leaves nothing behind, whatever became of the scenario.
+func (s *subject) end() {
+	_ = s.Close() // it kills what runs
+	s.sink.close()
+	for _, p := range processes(s.mark) {
+		p.kill()
+	}
+	s.b.output = append(s.b.output, s.written()...)
+	if over := len(s.b.output) - keptOutput; over > 0 {
+		s.b.output = s.b.output[over:]
+	}
+}
+
+// keptOutput is how many lines of output a failure is shown with.
+const keptOutput = 20
+
+// written is what the extensions wrote, and reads all that was published.
+func (s *subject) written() (lines []string) {
+	for ev, ok := s.published.TryNext(); ok; ev, ok = s.published.TryNext() {
+		if text, isText := ev.Record.(string); isText && ev.Type == telemetry.TypeExtension {
+			lines = append(lines, strings.ToValidUTF8(text[:min(len(text), maxLine)], ""))
+		}
+	}
+	return lines
+}
+
+// maxLine is how much of a line of output is kept.
+const maxLine = 500
+
+// ended is what became of one extension at the end of its environment.
+type ending struct {
+	name   string
+	asked  bool          // it registered for SHUTDOWN
+	reason string        // of the SHUTDOWN it got; "" if it got none
+	took   time.Duration // from SHUTDOWN to its end
+	killed bool
+	status string
+}
+
+// shutdown ends the environment as the host does, and tells how the extensions took it.
+func (s *subject) shutdown(ctx context.Context, reason string) error {
+	if err := s.Shutdown(ctx, reason); err != nil {
+		return err
+	}
+	for _, name := range s.b.names {
+		e := ending{name: name}
+		if a, ok := s.when(name, "registered"); ok {
+			e.asked = strings.Contains(a.Detail, string(extapi.Shutdown))
+		}
+		_, e.killed = s.when(name, "killed")
+		exited, _ := s.when(name, "exited")
+		e.status = exited.Detail
+		if a, ok := s.when(name, string(extapi.Shutdown)); ok {
+			e.reason, e.took = a.Detail, exited.At.Sub(a.At)
+		}
+		s.endings = append(s.endings, e)
+	}
+	return nil
+}
