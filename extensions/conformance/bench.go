@@ -24,6 +24,7 @@ type Bench struct {
 	names    []string
 	bus      *telemetry.Bus
 	known    *traits
+	failed   bool     // a scenario has
 	output   []string // what the last environment's extensions wrote
 }
 
@@ -50,6 +51,10 @@ func (b *Bench) run(ctx context.Context, s Scenario) Result {
 	r := Result{Scenario: s}
 	if reason := b.lacks(ctx, s.needs); reason != "" {
 		r.Verdict = skip("%s", reason)
+		// Somebody has to say that it does not work at all.
+		if b.known != nil && b.known.broken != "" && !b.failed {
+			r.Outcome = Fail
+		}
 	} else {
 		limited, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 		b.output = nil
@@ -61,6 +66,7 @@ func (b *Bench) run(ctx context.Context, s Scenario) Result {
 	}
 	r.Took = time.Since(began)
 	if r.Outcome == Fail {
+		b.failed = true
 		r.Output = b.output
 	}
 	return r

@@ -63,6 +63,8 @@ type Config struct {
 	// Begin and End, if set, are told of each scenario as it runs.
 	Begin func(Scenario)
 	End   func(Result)
+
+	isolated func(context.Context) place.Place // nil is the package's; tests have their own
 }
 
 // Defaults of a run.
@@ -82,6 +84,9 @@ func (c Config) withDefaults() Config {
 		if *value == 0 {
 			*value = normal
 		}
+	}
+	if c.isolated == nil {
+		c.isolated = isolated
 	}
 	if c.Invocations == 0 {
 		c.Invocations = DefaultInvocations

@@ -1,10 +1,13 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lambent-host/lambent/extensions/extapi"
 )
 
 // cleanExit is how a process ends that has nothing to complain of.
@@ -66,5 +69,20 @@ func howEnded(endings []ending) string {
 		}
 	}
 	slices.Sort(all)
+	return strings.Join(all, "; ")
+}
+
+// endsWell ends the environment and tells who crashed before SHUTDOWN, or "". How
+// an extension takes SHUTDOWN is for other scenarios to judge.
+func (s *subject) endsWell(ctx context.Context) string {
+	if err := s.shutdown(ctx, extapi.ReasonSpindown); err != nil {
+		return err.Error()
+	}
+	var all []string
+	for _, e := range s.endings {
+		if !e.killed && e.reason == "" {
+			all = append(all, e.name+" ended too early, with "+e.status)
+		}
+	}
 	return strings.Join(all, "; ")
 }

@@ -13,7 +13,7 @@ import (
 
 var deliveryScenarios = []Scenario{
 	{
-		Name: "unknown-events", What: "telemetry has types, fields and shapes of records that no schema of today knows",
+		Name: "unknown-events", What: "telemetry has types, fields and values that no schema of today knows",
 		Expect: "the extension takes the batch and goes on",
 		needs:  []need{aNormalLife, subscribed(telemetry.CategoryPlatform)},
 		run:    unknownEvents,
@@ -29,8 +29,7 @@ var deliveryScenarios = []Scenario{
 // future are events of a schema to come.
 var future = map[telemetry.Type]string{
 	"platform.hibernate":      `{"phase":"deep","depth":3,"spans":[{"name":"yawn","start":"2030-01-01T00:00:00.000Z","durationMs":1.5}]}`,
-	"platform.listed":         `[{"is":"a list"},null,1]`,
-	"platform.nothing":        `null`,
+	"platform.remark":         `"a record that is text"`,
 	telemetry.TypeStart:       `{"requestId":"00000000-0000-4000-8000-0000000000ff","version":"$LATEST","carbonGrams":0.001,"hosts":["a","b"],"tracing":{"type":"X-New-Trace","value":"v","baggage":{"a":1}}}`,
 	telemetry.TypeRuntimeDone: `{"requestId":"00000000-0000-4000-8000-0000000000ff","status":"pondering","metrics":{"durationMs":1.0,"producedBytes":1,"joules":0.5},"spans":[{"name":"newSpan","start":"2030-01-01T00:00:00.000Z","durationMs":0.1,"attributes":{}}]}`,
 	telemetry.TypeReport:      `{"requestId":"00000000-0000-4000-8000-0000000000ff","status":"pondering","metrics":{"durationMs":1.0,"billedDurationMs":1,"memorySizeMB":128,"maxMemoryUsedMB":1,"accelerators":[{"ms":1}]}}`,
@@ -45,8 +44,8 @@ func unknownEvents(ctx context.Context, b *Bench) Verdict {
 		if err := s.invoke(ctx, 3, talkative); err != nil {
 			return fail("%v", err)
 		}
-		if err := s.shutdown(ctx, extapi.ReasonSpindown); err != nil {
-			return fail("%v", err)
+		if wrong := s.endsWell(ctx); wrong != "" {
+			return fail("%s: %s", wrong, s.lastTrouble())
 		}
 		if types, _ := s.delivered(); types["platform.hibernate"] == 0 {
 			return fail("the batch was not taken: %s", s.lastTrouble())
@@ -66,7 +65,7 @@ func redelivery(ctx context.Context, b *Bench) Verdict {
 	}
 	return b.live(ctx, options{place: lossy{where, lose}}, func(s *subject) Verdict {
 		lose.Store(true)
-		lost := func() (again bool) {
+		again := func() bool {
 			broken := false
 			for _, b := range s.batches {
 				if broken && b.err == nil {
@@ -81,7 +80,11 @@ func redelivery(ctx context.Context, b *Bench) Verdict {
 		if err := s.invoke(ctx, 1, talkative); err != nil {
 			return fail("%v", err)
 		}
-		if !s.await(limited, lost) {
+		s.await(limited, func() bool { return again() || s.someExited() })
+		if !s.await(alreadyOver, again) {
+			if wrong := s.endsWell(ctx); wrong != "" {
+				return fail("when a batch came twice: %s", wrong)
+			}
 			if lose.Load() {
 				return skip("no batch was sent within %s of an invocation", longestRedelivery)
 			}
@@ -89,6 +92,9 @@ func redelivery(ctx context.Context, b *Bench) Verdict {
 		}
 		if err := s.invoke(ctx, 2, talkative); err != nil {
 			return fail("after a batch had come twice: %v", err)
+		}
+		if wrong := s.endsWell(ctx); wrong != "" {
+			return fail("after a batch had come twice: %s", wrong)
 		}
 		return pass("the batch was taken twice, and two more invocations worked")
 	})

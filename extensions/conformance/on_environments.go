@@ -48,7 +48,7 @@ func twoEnvironments(ctx context.Context, b *Bench) Verdict {
 	if shared == nil {
 		return pass("both worked, on one network")
 	}
-	own := isolated(ctx)
+	own := b.cfg.isolated(ctx)
 	if own == nil {
 		return skip("on one network they collide (%v), and this machine cannot give each environment a network of its own", shared)
 	}

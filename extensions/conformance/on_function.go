@@ -20,6 +20,9 @@ var functionScenarios = []Scenario{
 						return fail("%v", err)
 					}
 				}
+				if wrong := s.endsWell(ctx); wrong != "" {
+					return fail("%s", wrong)
+				}
 				return pass("the next invocation worked").with(overheads(s.overheads)...)
 			})
 		},

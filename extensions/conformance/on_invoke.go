@@ -14,13 +14,11 @@ var invokeScenarios = []Scenario{
 	{
 		Name: "invoke", What: "the function is invoked once",
 		Expect: "the extension is ready for the next event before the function's timeout",
-		needs:  []need{aNormalLife},
 		run:    invokeOnce,
 	},
 	{
 		Name: "invocations", What: "the function is invoked many times, one after the other, writing ten lines each time",
 		Expect: "every invocation ends before the function's timeout",
-		needs:  []need{aNormalLife},
 		run:    invokeOften,
 	},
 }

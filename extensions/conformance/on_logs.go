@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/internal/life"
 	"github.com/lambent-host/lambent/telemetry"
 )
@@ -81,8 +80,8 @@ func written(ctx context.Context, b *Bench, write func(io.Writer)) Verdict {
 				return fail("%v", err).with(overheads(s.overheads)...)
 			}
 		}
-		if err := s.shutdown(ctx, extapi.ReasonSpindown); err != nil {
-			return fail("%v", err)
+		if wrong := s.endsWell(ctx); wrong != "" {
+			return fail("%s", wrong).with(overheads(s.overheads)...)
 		}
 		types, _ := s.delivered()
 		a := s.account()

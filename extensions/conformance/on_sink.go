@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/internal/life"
 )
 
@@ -57,8 +56,8 @@ func sinkLife(ctx context.Context, b *Bench, m mood, check func(*subject) Verdic
 }
 
 func (s *subject) sinkEnd(ctx context.Context, check func(*subject) Verdict) Verdict {
-	if err := s.shutdown(ctx, extapi.ReasonSpindown); err != nil {
-		return fail("%v", err)
+	if wrong := s.endsWell(ctx); wrong != "" {
+		return fail("%s", wrong).with(s.sinkFigures()...)
 	}
 	verdict := check(s)
 	if verdict.Outcome == Pass {

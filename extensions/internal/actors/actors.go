@@ -29,7 +29,11 @@ func Play() {
 		return
 	}
 	name := filepath.Base(os.Args[0])
-	act, ok := parts[strings.TrimRight(name, "0123456789")]
+	kind := strings.TrimRight(name, "0123456789")
+	act, ok := parts[kind]
+	if !ok {
+		act, ok = vices[kind]
+	}
 	if !ok {
 		fmt.Fprintln(os.Stderr, "no such actor:", name)
 		os.Exit(64)
