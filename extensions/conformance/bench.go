@@ -33,7 +33,7 @@ func newBench(cfg Config) (b *Bench, cleanup func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	names, err := discover(dir)
+	names, err := discover(dir, opt)
 	if err != nil {
 		remove()
 		return nil, nil, err
@@ -125,7 +125,7 @@ func (b *Bench) open(o options) (*subject, error) {
 		ID: uuid.NewString(), Dir: b.dir, Opt: b.opt, Place: where, Function: "conformance",
 		Env:         append(sink.variables(b.cfg.Target), s.mark),
 		InitTimeout: b.cfg.InitTimeout, InvokeTimeout: timeout, ShutdownBudget: b.cfg.ShutdownBudget,
-		Observe: s.observe, ObserveDelivery: s.observeDelivery,
+		Observe: s.observe, ObserveDelivery: s.observeDelivery, Settled: s.settled,
 		Tap: func(api http.Handler) http.Handler {
 			if o.faults != nil {
 				api = o.faults(api)

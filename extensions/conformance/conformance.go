@@ -163,7 +163,7 @@ func (t Target) folder() (dir, opt string, cleanup func(), err error) {
 		if opt, err = filepath.Abs(t.Layer); err != nil {
 			return "", "", nothing, err
 		}
-		return filepath.Join(opt, "extensions"), opt, nothing, nil
+		return "", opt, nothing, nil
 	}
 	dir, err = os.MkdirTemp("", "lambent-conformance-")
 	if err != nil {
@@ -196,8 +196,11 @@ func link(path, dir string) error {
 	return os.Symlink(path, filepath.Join(dir, filepath.Base(path)))
 }
 
-// discover returns the names of the extensions in the folder.
-func discover(dir string) ([]string, error) {
+// discover returns the names of the extensions in the folder, or in the layer.
+func discover(dir, opt string) ([]string, error) {
+	if opt != "" {
+		dir = filepath.Join(opt, "extensions")
+	}
 	paths, err := extensions.Discover(dir)
 	switch {
 	case err != nil:

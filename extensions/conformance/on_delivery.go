@@ -47,7 +47,7 @@ func unknownEvents(ctx context.Context, b *Bench) Verdict {
 		if wrong := s.endsWell(ctx); wrong != "" {
 			return fail("%s: %s", wrong, s.lastTrouble())
 		}
-		if types, _ := s.delivered(); types["platform.hibernate"] == 0 {
+		if types := s.delivered(); types["platform.hibernate"] == 0 {
 			return fail("the batch was not taken: %s", s.lastTrouble())
 		}
 		if wrong := faults(s.endings, extapi.ReasonSpindown); wrong != "" {

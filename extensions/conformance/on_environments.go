@@ -96,7 +96,7 @@ func (s *subject) delivers() string {
 	s.mu.Lock()
 	subscribed := len(s.subs) > 0
 	s.mu.Unlock()
-	if types, _ := s.delivered(); subscribed && len(types) == 0 {
+	if types := s.delivered(); subscribed && len(types) == 0 {
 		return "no telemetry was taken: " + s.lastTrouble()
 	}
 	return ""

@@ -2,12 +2,11 @@ package conformance
 
 import (
 	"context"
-	"strings"
 	"time"
 
+	"github.com/lambent-host/lambent/extensions"
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/internal/life"
-	"github.com/lambent-host/lambent/telemetry"
 )
 
 var invokeScenarios = []Scenario{
@@ -79,53 +78,33 @@ func withMost(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // account is what became of the events that the extensions had subscribed to.
 type account struct {
-	published, delivered, dropped int64
-	batches                       []time.Duration
+	extensions.Account
+	batches []time.Duration
 }
-
-// missing are events that were neither taken nor told as dropped: those that the
-// environment ended before.
-func (a account) missing() int64 { return max(0, a.published-a.delivered-a.dropped) }
 
 func (a account) figures() []Figure {
 	return []Figure{
-		count("events published", a.published), count("events delivered", a.delivered), count("events dropped", a.dropped),
-		count("events undelivered at the end", a.missing()),
+		count("events published", a.Published), count("events delivered", a.Delivered), count("events dropped", a.Dropped),
+		count("events left at the end", a.Left), count("events sent again", a.Again),
 		count("batches", len(a.batches)), ms("answer to a batch p50", quantile(0.5, a.batches)), ms("answer to a batch p99", quantile(0.99, a.batches)),
 	}
 }
 
-// account adds up, once the environment has ended. It reads all that was
-// published. Events of the Logs API have other types: for a subscriber to it
-// only lines are counted.
+// account adds up the accounts of all subscriptions, once the environment has been
+// shut down.
 func (s *subject) account() account {
-	_ = s.Close() // the stream ends, and has been shut down
-	published := map[telemetry.Category]int64{}
-	for ev, ok := s.published.TryNext(); ok; ev, ok = s.published.TryNext() {
-		published[ev.Type.Category()]++
-		if text, isText := ev.Record.(string); isText && ev.Type == telemetry.TypeExtension {
-			s.b.output = append(s.b.output, strings.ToValidUTF8(text[:min(len(text), maxLine)], ""))
-		}
-	}
 	a := account{batches: s.took()}
-	var delivered map[telemetry.Type]int
-	delivered, a.dropped = s.delivered()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, sub := range s.subs {
-		for _, category := range sub.Types {
-			if category != telemetry.CategoryPlatform || !s.logsAPI {
-				a.published += published[category]
-			}
-		}
-	}
-	for t, n := range delivered {
-		if t != telemetry.TypeLogsDropped && (t.Category() != telemetry.CategoryPlatform || !s.logsAPI) {
-			a.delivered += int64(n)
-		}
+	for _, one := range s.accounts {
+		a.Published += one.Published
+		a.Delivered += one.Delivered
+		a.Dropped += one.Dropped
+		a.Left += one.Left
+		a.Again += one.Again
 	}
 	return a
 }
 
-// an invocation of a function that writes nothing.
+// silent is a function that writes nothing.
 var silent = life.Invocation{}

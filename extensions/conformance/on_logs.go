@@ -83,12 +83,12 @@ func written(ctx context.Context, b *Bench, write func(io.Writer)) Verdict {
 		if wrong := s.endsWell(ctx); wrong != "" {
 			return fail("%s", wrong).with(overheads(s.overheads)...)
 		}
-		types, _ := s.delivered()
+		types := s.delivered()
 		a := s.account()
 		if types[telemetry.TypeFunction] == 0 {
 			return fail("not one line was taken: %s", s.lastTrouble()).with(a.figures()...)
 		}
-		return pass("%d lines were taken, and %d events told as dropped", types[telemetry.TypeFunction], a.dropped).
+		return pass("%d lines were taken, and %d events told as dropped", types[telemetry.TypeFunction], a.Dropped).
 			with(overheads(s.overheads)...).with(a.figures()...)
 	})
 }

@@ -22,16 +22,13 @@ type call struct {
 	extension string // as it names itself, in a register call
 	status    int
 	answer    string // of one that was refused
-	at        time.Time
 }
 
 // batch is a try to deliver telemetry.
 type batch struct {
-	at      time.Time
-	took    time.Duration
-	err     error
-	types   map[telemetry.Type]int
-	dropped int64 // as platform.logsDropped tells
+	took  time.Duration
+	err   error
+	types map[telemetry.Type]int
 }
 
 // record is what one environment's extensions did, as the host saw it. It is
@@ -43,7 +40,7 @@ type record struct {
 	batches    []batch
 	activities []extensions.Activity
 	subs       []extapi.Subscription
-	logsAPI    bool // subscribed through the Logs API
+	accounts   []extensions.Account
 }
 
 func newRecord() *record { return &record{changed: make(chan struct{})} }
@@ -77,20 +74,18 @@ func (r *record) observe(a extensions.Activity) {
 	r.add(func() { r.activities = append(r.activities, a) })
 }
 
+func (r *record) settled(a extensions.Account) {
+	r.add(func() { r.accounts = append(r.accounts, a) })
+}
+
 func (r *record) observeDelivery(d extensions.Delivery) {
-	b := batch{at: d.At, took: d.Took, err: d.Err, types: map[telemetry.Type]int{}}
+	b := batch{took: d.Took, err: d.Err, types: map[telemetry.Type]int{}}
 	for _, encoded := range d.Batch {
 		var ev struct {
-			Type   telemetry.Type  `json:"type"`
-			Record json.RawMessage `json:"record"`
+			Type telemetry.Type `json:"type"`
 		}
-		if json.Unmarshal(encoded, &ev) != nil {
-			continue // what the host writes is JSON
-		}
-		b.types[ev.Type]++
-		var lost telemetry.LogsDropped
-		if ev.Type == telemetry.TypeLogsDropped && json.Unmarshal(ev.Record, &lost) == nil {
-			b.dropped += lost.DroppedRecords
+		if json.Unmarshal(encoded, &ev) == nil { // what the host writes is JSON
+			b.types[ev.Type]++
 		}
 	}
 	r.add(func() { r.batches = append(r.batches, b) })
@@ -102,7 +97,7 @@ const maxKept = 64 << 10
 // tap records the calls on their way to the API.
 func (r *record) tap(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		c := call{path: req.URL.Path, extension: req.Header.Get(extapi.HeaderName), at: time.Now()}
+		c := call{path: req.URL.Path, extension: req.Header.Get(extapi.HeaderName)}
 		var body []byte
 		if req.URL.Path != extapi.PathNext {
 			body, _ = io.ReadAll(io.LimitReader(req.Body, maxKept))
@@ -127,7 +122,6 @@ func (r *record) subscribed(c call, body []byte) {
 	switch {
 	case c.status != http.StatusOK:
 	case c.path == extapi.PathLogs:
-		r.logsAPI = true
 		r.addSubscription(addSchema(body))
 	case c.path == extapi.PathTelemetry:
 		r.addSubscription(body)
@@ -207,22 +201,19 @@ func find(all []extensions.Activity, extension, what string) (extensions.Activit
 	return extensions.Activity{}, false
 }
 
-// delivered sums up what was taken: events by type, and what the host told as
-// dropped.
-func (r *record) delivered() (types map[telemetry.Type]int, dropped int64) {
+// delivered sums up the events that were taken, by type.
+func (r *record) delivered() map[telemetry.Type]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	types = map[telemetry.Type]int{}
+	types := map[telemetry.Type]int{}
 	for _, b := range r.batches {
-		if b.err != nil {
-			continue
-		}
 		for t, n := range b.types {
-			types[t] += n
+			if b.err == nil {
+				types[t] += n
+			}
 		}
-		dropped += b.dropped
 	}
-	return types, dropped
+	return types
 }
 
 // took returns how long the batches that were taken needed.

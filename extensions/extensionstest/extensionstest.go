@@ -1,13 +1,24 @@
-// Package extensionstest drives an extension, in any language, through the life
-// of an execution environment and records what it did: the beginning of a
-// conformance kit. Everything is real but the function: the extension is a
-// process, the APIs are served over HTTP, and the platform events that a
-// function would cause are published around it.
+// Package extensionstest is for the tests of extensions, in any language.
+//
+// [Conform] tries an executable out in all scenarios that an extension may meet,
+// as "lambent extension test" does:
+//
+//	func TestConformance(t *testing.T) {
+//		extensionstest.Conform(t, "./my-extension", extensionstest.SinkEnv("COLLECTOR_URL"))
+//	}
+//
+// [Drive] leads one life and records what the extension did, for tests of its own
+// behaviour:
 //
 //	run, err := extensionstest.Drive(ctx, extensionstest.Scenario{Executables: []string{path}, Invokes: 3})
 //	// run.Calls("my-extension") tells what it did, in order; run.Steps how each phase ended
 //
-// Read next: package extensions, which is what is driven.
+// Everything is real but the function: the extension is a process, the APIs are
+// served over HTTP, and the platform events that a function would cause are
+// published around it.
+//
+// Read next: package conformance for the scenarios, package extensions for what is
+// driven.
 package extensionstest
 
 import (

@@ -28,7 +28,7 @@ import (
 	"github.com/lambent-host/lambent/telemetry"
 )
 
-// Config is what an environment needs. Only Dir is required.
+// Config is what an environment needs; Dir or Opt has the extensions.
 type Config struct {
 	// ID tells environments apart in telemetry.
 	ID string
@@ -44,9 +44,10 @@ type Config struct {
 	// 3 s and 2 s, Lambda's defaults.
 	InitTimeout, InvokeTimeout, ShutdownBudget time.Duration
 
-	// Observe, ObserveDelivery and Tap are those of [extensions.Config].
+	// Observe, ObserveDelivery, Settled and Tap are those of [extensions.Config].
 	Observe         func(extensions.Activity)
 	ObserveDelivery func(extensions.Delivery)
+	Settled         func(extensions.Account)
 	Tap             func(http.Handler) http.Handler
 }
 
@@ -115,7 +116,7 @@ func (e *Environment) Start(ctx context.Context) (err error) {
 		Env:      e.cfg.variables(),
 		Stream:   e.Stream,
 		Log:      zerolog.Nop(),
-		Observe:  e.cfg.Observe, ObserveDelivery: e.cfg.ObserveDelivery, Tap: e.cfg.Tap,
+		Observe:  e.cfg.Observe, ObserveDelivery: e.cfg.ObserveDelivery, Settled: e.cfg.Settled, Tap: e.cfg.Tap,
 	})
 	return err
 }
