@@ -134,6 +134,8 @@ func limit(l Limits) error {
 // maxDials bounds how many connections are being made at a time.
 const maxDials = 64
 
+var errBusy = fmt.Errorf("%d connections are being made already", maxDials)
+
 // serve does what the host asks for until it is gone.
 func (c *child) serve() error {
 	dials := make(chan struct{}, maxDials)
@@ -148,20 +150,28 @@ func (c *child) serve() error {
 		}
 		switch m.What {
 		case doStart:
-			err := c.spawner.start(m, files)
+			told, err := c.spawner.start(m, files)
 			closeAll(files)
 			if err := c.host.send(answerTo(m.ID, err)); err != nil {
 				return err
 			}
-			c.spawner.told(m.ID)
+			if err == nil {
+				told()
+			}
 		case doKill:
 			c.spawner.kill(m.ID)
 		case doDial:
-			dials <- struct{}{}
-			all.Go(func() {
-				defer func() { <-dials }()
-				c.dial(m)
-			})
+			select {
+			case dials <- struct{}{}:
+				all.Go(func() {
+					defer func() { <-dials }()
+					c.dial(m)
+				})
+			default:
+				if err := c.host.send(answerTo(m.ID, errBusy)); err != nil {
+					return err
+				}
+			}
 		}
 	}
 }

@@ -120,7 +120,11 @@ func (n *network) dialHere(port int) (*os.File, error) {
 
 // serve carries what the processes send to the outside.
 func (n *network) serve() {
-	if n.egress != nil {
-		go egress.Serve(n.tun, *n.egress)
+	if n.egress == nil {
+		return
 	}
+	go func() {
+		// It ends with an error, and the way out with it.
+		fmt.Fprintln(os.Stderr, "the way out:", egress.Serve(n.tun, *n.egress))
+	}()
 }

@@ -29,6 +29,8 @@ type Keeper struct {
 	said *tail
 	done chan struct{} // closed when it is reaped: no process of its namespace is left
 
+	tasks sync.WaitGroup // of this side
+
 	mu      sync.Mutex
 	gone    bool // it answers nothing any more
 	last    uint64
@@ -158,7 +160,7 @@ func (k *Keeper) setUp(ctx context.Context, setup Setup) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	go k.listen()
+	k.tasks.Go(k.listen)
 	return listener, nil
 }
 
@@ -291,7 +293,7 @@ func (k *Keeper) Start(path string, env []string, stdout, stderr io.Writer) (*Pr
 		return nil, err
 	}
 	outputs.copy()
-	go p.finish(outputs)
+	k.tasks.Go(func() { p.finish(outputs) })
 	return p, nil
 }
 
@@ -303,4 +305,5 @@ func (k *Keeper) Close() {
 	k.kill()
 	<-k.done
 	_ = k.host.conn.Close() // there is nothing to be lost
+	k.tasks.Wait()
 }

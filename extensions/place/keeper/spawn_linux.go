@@ -44,10 +44,8 @@ func newSpawner(n *network, setup Setup, exited func(uint64, string)) (*spawner,
 	if setup.UID != 0 {
 		s.attr.Credential = &syscall.Credential{Uid: uint32(setup.UID), Gid: uint32(setup.GID)}
 	}
-	if setup.OwnFiles {
-		if err := n.do(giveUp); err != nil {
-			return nil, err
-		}
+	if err := n.do(giveUp); err != nil {
+		return nil, err
 	}
 	go s.reap()
 	return s, nil
@@ -84,15 +82,16 @@ func giveUp() error {
 	return nil
 }
 
-// start runs the program as leader of a group.
-func (s *spawner) start(m message, files []*os.File) error {
+// start runs the program as leader of a group. Its end is not told before told is
+// called, once, if there is no error.
+func (s *spawner) start(m message, files []*os.File) (told func(), err error) {
 	if len(files) != maxFiles {
-		return fmt.Errorf("%d files came with a start", len(files))
+		return nil, fmt.Errorf("%d files came with a start", len(files))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var pid int
-	err := s.network.do(func() (err error) {
+	err = s.network.do(func() (err error) {
 		attr := s.attr
 		pid, err = syscall.ForkExec(m.Path, []string{m.Path}, &syscall.ProcAttr{
 			Dir: "/", Env: m.Env, Sys: &attr,
@@ -101,22 +100,12 @@ func (s *spawner) start(m message, files []*os.File) error {
 		return err
 	})
 	if err != nil {
-		return &os.PathError{Op: "fork/exec", Path: m.Path, Err: err}
+		return nil, &os.PathError{Op: "fork/exec", Path: m.Path, Err: err}
 	}
-	s.running[pid] = &running{id: m.ID, told: make(chan struct{})}
+	r := &running{id: m.ID, told: make(chan struct{})}
+	s.running[pid] = r
 	s.some.Signal()
-	return nil
-}
-
-// told lets the host hear of the end of a process, after it has heard of its start.
-func (s *spawner) told(id uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.running {
-		if r.id == id {
-			close(r.told)
-		}
-	}
+	return func() { close(r.told) }, nil
 }
 
 func (s *spawner) kill(id uint64) {
