@@ -14,20 +14,26 @@ import (
 const optExtensions = "extensions"
 
 // paths finds the executables of the set: those of its folder, and those of the
-// function's layers that have other names.
+// function's layers that have other names. More than [extapi.MaxExtensions] is an
+// error.
 func (c Config) paths() ([]string, error) {
 	dirs := []string{c.Dir}
 	if c.Opt != "" {
 		dirs = append(dirs, filepath.Join(c.Opt, optExtensions))
 	}
-	return Discover(dirs...)
+	paths, err := Discover(dirs...)
+	paths = append(paths, c.Executables...)
+	if err == nil && len(paths) > extapi.MaxExtensions {
+		err = fmt.Errorf("find extensions: there are %d, the limit is %d", len(paths), extapi.MaxExtensions)
+	}
+	return paths, err
 }
 
 // Discover returns the paths of the extensions in the folders, in their order and
 // sorted by name in each: every regular file directly in it, or link to one,
 // executable or not; one that cannot be executed fails when it is started, as on
 // Lambda. Of several of one name the first counts. A folder that does not exist
-// has none. More than [extapi.MaxExtensions] is an error.
+// has none.
 func Discover(dirs ...string) ([]string, error) {
 	var paths []string
 	named := map[string]bool{}
@@ -42,9 +48,6 @@ func Discover(dirs ...string) ([]string, error) {
 				paths = append(paths, path)
 			}
 		}
-	}
-	if len(paths) > extapi.MaxExtensions {
-		return nil, fmt.Errorf("find extensions: there are %d, the limit is %d", len(paths), extapi.MaxExtensions)
 	}
 	return paths, nil
 }

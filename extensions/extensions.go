@@ -46,6 +46,8 @@ type Config struct {
 	// Dir is searched for extensions: every regular file directly in it. "" or a
 	// folder that does not exist means there are none.
 	Dir string
+	// Executables are started beside those.
+	Executables []string
 	// Place is where the processes run; nil means [place.Loopback]. Opt and Tmp are
 	// what they see as /opt and /tmp, where the place gives them files of their own:
 	// see [place.Environment].

@@ -242,7 +242,7 @@ func TestDiscover(t *testing.T) {
 	if err != nil || !slices.Equal(both, append(slices.Clone(got), filepath.Join(other, "0"))) {
 		t.Errorf("of two folders: %v, %v", both, err)
 	}
-	if got, err := Discover(actors.Folder(t, names...)); err == nil {
+	if got, err := (Config{Dir: actors.Folder(t, names...)}).paths(); err == nil {
 		t.Errorf("%d extensions were accepted", len(got))
 	}
 }

@@ -43,8 +43,8 @@ func TestAnExtensionOfTheHostIsToldOfManyEnvironments(t *testing.T) {
 	for _, environment := range []string{"other", "a", "b"} {
 		open(environment).Publish(telemetry.TypeFunction, "a line")
 	}
-	s.prints("function {a  1 arn:a}")
-	s.prints("function {b  1 arn:b}")
+	s.prints("function a arn:a 1")
+	s.prints("function b arn:b 1")
 	for i, environment := range []string{"a", "b", "a"} { // all at once: it observes them one after the other
 		s.set.Observe(InvokeEvent{EnvironmentID: environment, RequestID: fmt.Sprint(i), Deadline: time.Now().Add(time.Minute)})
 	}
@@ -55,6 +55,10 @@ func TestAnExtensionOfTheHostIsToldOfManyEnvironments(t *testing.T) {
 
 func TestAnExtensionOfTheHostHoldsUpNothing(t *testing.T) {
 	s, open := hostStage(t, "hang", "watcher") // hang never takes a second event
+	s.set.Observe(InvokeEvent{EnvironmentID: "a", RequestID: "first", Deadline: time.Now().Add(time.Minute)})
+	if err := s.set.await(s.ctx(), func() (bool, error) { return s.set.all[0].state == stateRunning && !s.set.all[0].sending, nil }); err != nil {
+		t.Fatal(err)
+	}
 	for i := range maxObserved + 10 {
 		s.set.Observe(InvokeEvent{EnvironmentID: "a", RequestID: fmt.Sprint(i), Deadline: time.Now().Add(time.Minute)})
 	}
@@ -72,7 +76,7 @@ func TestAnExtensionOfTheHostHoldsUpNothing(t *testing.T) {
 	// Telemetry of an invocation does not wait until everybody has been told of it.
 	open("b").Publish(telemetry.TypeRuntimeDone, telemetry.RuntimeDone{})
 	open("b").Publish(telemetry.TypeFunction, "a line")
-	s.prints("function {b  1 arn:b}")
+	s.prints("function b arn:b 1")
 }
 
 func TestOnlyTheHostScopeIsToldOfEnvironments(t *testing.T) {

@@ -41,6 +41,10 @@ type Config struct {
 	// ExtensionsDir is a folder of extension executables that every execution
 	// environment starts; "" means none.
 	ExtensionsDir string
+	// HostExtensionsDir is a folder of extension executables that are started once,
+	// and observe the environments of all functions, or of those that NAME.json
+	// beside NAME names; "" means none.
+	HostExtensionsDir string
 	// TelemetrySettled, if set, is told what became of the events of each
 	// subscription of an extension, when it has ended. It must not block.
 	TelemetrySettled func(extensions.Account)

@@ -23,6 +23,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"github.com/lambent-host/lambent/extensions"
 	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/host/admission"
 	"github.com/lambent-host/lambent/host/async"
@@ -31,6 +32,7 @@ import (
 	"github.com/lambent-host/lambent/host/httpapi"
 	"github.com/lambent-host/lambent/host/invoke"
 	"github.com/lambent-host/lambent/host/layer"
+	"github.com/lambent-host/lambent/host/observer"
 	"github.com/lambent-host/lambent/host/publish"
 	"github.com/lambent-host/lambent/host/snapshot"
 	"github.com/lambent-host/lambent/host/store"
@@ -69,6 +71,7 @@ type Host struct {
 	engine    *sandbox.Engine
 	bus       *telemetry.Bus
 	publisher *publish.Publisher
+	observers *observer.Observer
 	pool      *environment.Pool
 	snapshots *snapshot.Store // nil where none are made
 	queue     *async.Queue
@@ -141,8 +144,13 @@ func (h *Host) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if h.observers, err = observer.New(observer.Config{
+		Dir: cfg.HostExtensionsDir, Place: where, Bus: h.bus, Region: cfg.Region, AccountID: cfg.AccountID, Log: h.log,
+	}); err != nil {
+		return err
+	}
 	h.pool = environment.NewPool(environment.Config{
-		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Layers: layers, TelemetrySettled: cfg.TelemetrySettled, Place: where, TmpRoot: h.tmp,
+		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Observe: h.invocationObserver(), Layers: layers, TelemetrySettled: cfg.TelemetrySettled, Place: where, TmpRoot: h.tmp,
 		CPUQuota: cfg.CPUQuota == QuotaLambda,
 		Idle:     cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
 		SnapshotInitTimeout: environment.SnapshotInitTimeout, RestoreTimeout: environment.RestoreTimeout,
@@ -217,6 +225,15 @@ func (h *Host) retire(functions *catalogue.Catalogue, settled catalogue.Version)
 	}
 }
 
+// invocationObserver is what environments tell of their invocations, and to whom; nil where
+// nobody listens.
+func (h *Host) invocationObserver() func(string, extensions.InvokeEvent) {
+	if h.observers.Len() == 0 {
+		return nil
+	}
+	return h.observers.Observe
+}
+
 // inspect is the check of a module that is quick enough to make before the
 // upload is accepted.
 func inspect(wasm []byte) error {
@@ -233,6 +250,7 @@ func (h *Host) Addr() string { return h.listener.Addr().String() }
 
 // Start begins to publish, to work off the queue and to answer. It returns at once.
 func (h *Host) Start() {
+	h.observers.Start()
 	h.publisher.Start()
 	h.queue.Start()
 	go func() {
@@ -285,6 +303,9 @@ func (h *Host) takeDown(ctx context.Context) error {
 	}
 	if h.pool != nil { // the last platform events, then SHUTDOWN to extensions
 		note("environments", h.pool.Shutdown(ctx))
+	}
+	if h.observers != nil { // they have been told everything
+		note("extensions of the host", h.observers.Shutdown(ctx))
 	}
 	if h.publisher != nil { // no environment needs a module any more
 		note("publisher", h.publisher.Shutdown(ctx))

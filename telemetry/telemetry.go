@@ -109,8 +109,8 @@ type Event struct {
 	// Record is one of the record structs of this package, a string, or a
 	// json.RawMessage.
 	Record any
-	// Source is the stream the event came from. Only EncodeFrom tells it, without the
-	// function's name; an event decoded from another JSON form has none.
+	// Source is the stream the event came from. EncodeFrom and MarshalJSON tell it, without
+	// the function's name; an event decoded from another JSON form has none.
 	Source *Source
 }
 
@@ -121,8 +121,8 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // FormatTime writes t as the Telemetry API does: RFC 3339, UTC, milliseconds.
 func FormatTime(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// MarshalJSON writes the event in schema version 2022-12-13.
-func (e Event) MarshalJSON() ([]byte, error) { return e.Encode(Schema20221213) }
+// MarshalJSON writes the event in schema version 2022-12-13, with its source.
+func (e Event) MarshalJSON() ([]byte, error) { return e.EncodeFrom(Schema20221213) }
 
 // size is what an event counts for in a bounded buffer, in bytes: the length of
 // a log line plus a flat sum, or the flat sum alone. Encoding each event to

@@ -79,12 +79,17 @@ func (e *environment) invoke(ctx context.Context, in Invocation) (*phase, error)
 func (e *environment) run(ctx context.Context, p *phase) error {
 	ctx, release := e.set.Bind(ctx)
 	defer release()
-	e.set.Invoke(extensions.InvokeEvent{
+	event := extensions.InvokeEvent{
 		RequestID:   p.in.RequestID,
 		FunctionARN: p.in.FunctionARN,
 		TraceID:     p.in.TraceID,
 		Deadline:    p.in.Deadline,
-	})
+	}
+	e.set.Invoke(event)
+	if e.cfg.Observe != nil {
+		event.EnvironmentID = e.id
+		e.cfg.Observe(e.version.FunctionName, event)
+	}
 	var err error
 	p.result, err = e.instance.Invoke(ctx, sandbox.Invocation{
 		Event:         p.in.Payload,

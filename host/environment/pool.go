@@ -34,6 +34,9 @@ type Config struct {
 	Bus     *telemetry.Bus
 	// ExtensionsDir is the folder of extension executables; "" means none.
 	ExtensionsDir string
+	// Observe, if set, is told of each invocation, by the name of its function, as it
+	// begins. It must not block; *observer.Observer's does not.
+	Observe func(function string, ev extensions.InvokeEvent)
 	// Layers lays out what functions see as /opt; nil where no function has layers.
 	Layers Layers
 	// TelemetrySettled, if set, is told what became of the events of each

@@ -3,6 +3,7 @@ package lambdaapi
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"testing"
 	"unicode/utf8"
 )
@@ -45,3 +46,23 @@ func FuzzCreateFunctionRequest(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseLayerName holds that a name that is accepted is one that can be stored,
+// and that anything else ends in an error of the API.
+func FuzzParseLayerName(f *testing.F) {
+	f.Add("tools")
+	f.Add("arn:aws:lambda:us-east-1:000000000000:layer:tools")
+	f.Add("arn:aws:lambda:us-east-1:000000000000:layer:a:b")
+	f.Fuzz(func(t *testing.T, name string) {
+		n, err := ParseLayerName(name)
+		var own *Error
+		switch {
+		case err == nil && !namePart.MatchString(n.Function):
+			t.Fatalf("%q was accepted as %+v", name, n)
+		case err != nil && !errors.As(err, &own):
+			t.Fatalf("%q: %v", name, err)
+		}
+	})
+}
+
+var namePart = regexp.MustCompile(`^[a-zA-Z0-9-_]+$`)

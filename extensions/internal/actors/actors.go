@@ -109,7 +109,7 @@ func watcher(ctx context.Context, name string) error {
 		OnTelemetry: func(_ context.Context, events []telemetry.Event) error {
 			for _, ev := range events {
 				if ev.Source != nil {
-					fmt.Println(ev.Type, *ev.Source)
+					fmt.Println(ev.Type, ev.Source.EnvironmentID, ev.Source.FunctionARN, ev.Source.FunctionVersion)
 				}
 			}
 			return nil

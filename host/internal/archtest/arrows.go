@@ -62,6 +62,8 @@ var Siblings = []Sibling{
 	{Package: "host/deployment"},
 	{Package: "host/lambdaapi"},
 	{Package: "host/catalogue", Imports: []string{"host/store", "host/deployment"}},
+	{Package: "host/attachment"},
+	{Package: "host/observer", Imports: []string{"host/attachment"}},
 	{Package: "host/layer", Imports: []string{"host/store", "host/deployment"}},
 	{Package: "host/publish", Imports: []string{"host/catalogue", "host/deployment"}, Tests: []string{"host/store"}},
 	{Package: "host/snapshot"},
