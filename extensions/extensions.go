@@ -176,6 +176,10 @@ func Start(ctx context.Context, cfg Config) (*Set, error) {
 	return s, nil
 }
 
+// Shared tells whether another set's extensions cannot listen on the ports of this
+// one's.
+func (s *Set) Shared() bool { return place.Shared(s.room) }
+
 // Len is how many extensions the set has, internal ones included.
 func (s *Set) Len() int {
 	s.mu.Lock()
@@ -247,7 +251,7 @@ func (s *Set) launchOne(path string, env []string) error {
 	defer s.mu.Unlock()
 	x := &extension{name: filepath.Base(path), id: uuid.NewString(), state: stateStarted}
 	s.all = append(s.all, x)
-	proc, err := startProcess(s.room, path, env, s.cfg.Stream, func(status string) { s.exited(x, status) })
+	proc, err := startProcess(s.room, path, env, s.cfg.Stream, func(status, output string) { s.exited(x, status, output) })
 	if err != nil {
 		s.fail(x, stateLaunchError, extapi.FatalLaunchError, launchReason(err))
 		return x.failed

@@ -186,11 +186,15 @@ func (s *Set) fail(x *extension, st state, typ, reason string) {
 	s.broadcast()
 }
 
-// exited is called when the process of an extension has ended.
-func (s *Set) exited(x *extension, status string) {
+// exited is called when the process of an extension has ended. What it wrote last
+// is for the operator: whoever subscribed to it may have been the extension itself.
+func (s *Set) exited(x *extension, status, output string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.observe(x, "exited", status)
+	if !s.stopping && output != "" {
+		s.log.Warn().Str("extension", x.name).Str("output", output).Msg("what an extension wrote before it ended")
+	}
 	s.fail(x, stateExited, extapi.FatalCrash, status)
 }
 

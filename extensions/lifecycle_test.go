@@ -1,7 +1,9 @@
 package extensions
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/internal/actors"
@@ -282,4 +286,30 @@ func TestOutputOfAnySize(t *testing.T) {
 			t.Errorf("%d of %d bytes arrived", total, actors.HugeLineBytes)
 		}
 	})
+}
+
+func TestTheOperatorSeesWhatADyingExtensionWrote(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\nyes 0123456789 | head -c 10000\necho cannot open the key >&2\nexit 3\n"
+	if err := os.WriteFile(filepath.Join(dir, "broken"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := newStage(t)
+	var log bytes.Buffer
+	cfg := s.config(dir)
+	cfg.Log = zerolog.New(&log)
+	if _, err := Start(s.ctx(), cfg); err == nil {
+		t.Fatal("it started")
+	}
+	var entry struct{ Extension, Output string }
+	for line := range bytes.Lines(log.Bytes()) {
+		if bytes.Contains(line, []byte("wrote before it ended")) {
+			if err := json.Unmarshal(line, &entry); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if entry.Extension != "broken" || !strings.HasSuffix(entry.Output, "cannot open the key\n") || len(entry.Output) > 2*keptOutput {
+		t.Errorf("the log says %s", log.Bytes())
+	}
 }
