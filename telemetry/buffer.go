@@ -87,6 +87,13 @@ func (b *buffer) lose(records, bytes int64) {
 	b.lostEver += records
 }
 
+// untold takes back what these events told.
+func (b *buffer) untold(events, records, bytes int64) {
+	b.lostRecords += records
+	b.lostBytes += bytes
+	b.lostEver += events
+}
+
 func (b *buffer) dropped() (records, bytes int64) { return b.lostRecords, b.lostBytes }
 
 // takeLoss makes the platform.logsDropped of what was lost so far; next is the

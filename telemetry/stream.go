@@ -75,7 +75,12 @@ func (s *Stream) PublishAt(at time.Time, t Type, record any) {
 // Subscribe reads the stream's events. Until Seal, the events that were
 // published before come first, as Lambda replays an init phase to an extension
 // that subscribes during it. Zero bounds are the defaults.
-func (s *Stream) Subscribe(cfg SubscriptionConfig) *Subscription {
+func (s *Stream) Subscribe(cfg SubscriptionConfig) *Subscription { return s.Resubscribe(nil, cfg) }
+
+// Resubscribe is Subscribe in the place of another subscription of the stream,
+// which ends with the event before. Of the early events only those come that the
+// other had not asked for.
+func (s *Stream) Resubscribe(other *Subscription, cfg SubscriptionConfig) *Subscription {
 	sub := newSubscription(cfg, s.source)
 	sub.detach = func() {
 		s.mu.Lock()
@@ -86,10 +91,11 @@ func (s *Stream) Subscribe(cfg SubscriptionConfig) *Subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.backlog != nil {
-		s.backlog.each(sub.offer)
-		if records, bytes := s.backlog.dropped(); records > 0 {
-			sub.missed(records, bytes)
-		}
+		s.replay(sub, other)
+	}
+	if other != nil {
+		other.end()
+		s.subs = without(s.subs, other)
 	}
 	if s.closed {
 		sub.end()
@@ -98,6 +104,22 @@ func (s *Stream) Subscribe(cfg SubscriptionConfig) *Subscription {
 	s.subs = append(s.subs, sub)
 	s.setWanted()
 	return sub
+}
+
+// replay is called with the lock.
+func (s *Stream) replay(sub, other *Subscription) {
+	var known categories
+	if other != nil {
+		known = other.categories
+	}
+	s.backlog.each(func(ev Event) {
+		if known&ev.Type.Category().bit() == 0 {
+			sub.offer(ev)
+		}
+	})
+	if records, bytes := s.backlog.dropped(); records > 0 && other == nil {
+		sub.missed(records, bytes)
+	}
 }
 
 // Seal ends the replay of early events and frees them.

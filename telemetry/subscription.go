@@ -99,8 +99,23 @@ func (s *Subscription) Ended() bool {
 // Lost tells the subscription that its reader had to give up events it had
 // already taken: they are counted in the next platform.logsDropped.
 func (s *Subscription) Lost(records, bytes int64) {
+	if records == 0 {
+		return
+	}
 	s.mu.Lock()
 	s.buf.lose(records, bytes)
+	s.mu.Unlock()
+	s.signal()
+}
+
+// Untold tells the subscription that its reader had to give up events that told
+// of a loss: the loss is told again. What they told is counted only once.
+func (s *Subscription) Untold(events, records, bytes int64) {
+	if events == 0 {
+		return
+	}
+	s.mu.Lock()
+	s.buf.untold(events, records, bytes)
 	s.mu.Unlock()
 	s.signal()
 }
