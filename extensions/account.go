@@ -10,7 +10,8 @@ type Account struct {
 	Source    telemetry.Source // the environment
 	Extension string
 	Protocol  string // HTTP or TCP
-	// Published are the events that were for the subscription, Told the
+	// Published are the events that were for the subscription and that its schema
+	// has, Told the
 	// platform.logsDropped that were put in the place of what was lost.
 	Published, Told int64
 	// Delivered were taken by the subscriber: over HTTP it has answered, over TCP
@@ -33,10 +34,13 @@ func (d *delivery) settle() {
 	if d.settled == nil {
 		return
 	}
-	counts := d.sub.Counts()
+	counts, waiting := d.sub.Counts(), int64(0)
+	if d.batch != nil {
+		waiting = int64(d.batch.events)
+	}
 	d.settled(Account{
 		Source: d.source, Extension: d.name, Protocol: d.cfg.Destination.Protocol,
-		Published: counts.Published, Told: counts.Told,
-		Delivered: d.delivered, Dropped: counts.Dropped, Left: counts.Waiting + int64(len(d.batch)), Again: d.again,
+		Published: counts.Published - d.without, Told: counts.Told,
+		Delivered: d.delivered, Dropped: counts.Dropped, Left: counts.Waiting + waiting, Again: d.again,
 	})
 }

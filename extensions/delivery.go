@@ -29,42 +29,51 @@ const (
 // attempt without an answer: an event arrives at least once or is counted as
 // dropped.
 type delivery struct {
-	name   string
-	cfg    extapi.Subscription
-	sub    *telemetry.Subscription
-	send   sender
-	encode func(telemetry.Event, telemetry.Schema) ([]byte, error)
+	name     string
+	cfg      extapi.Subscription
+	sub      *telemetry.Subscription
+	send     sender
+	encoding telemetry.Encoding
 	// gate waits until the extension has its INVOKE.
 	gate        func(ctx context.Context) error
 	log         zerolog.Logger
 	retryBudget time.Duration // then a batch is lost, and told as dropped
 
+	after   <-chan struct{} // closed when the delivery that this one replaces has ended; may be nil
 	flushes chan chan struct{}
 	done    chan struct{}
-	batch   [][]byte
-	bytes   int
+	batch   *batch // nil while nothing waits
 
 	// For the account.
-	settled          func(Account) // may be nil
-	source           telemetry.Source
-	delivered, again int64
+	settled                   func(Account) // may be nil
+	source                    telemetry.Source
+	delivered, again, without int64
 }
 
-func (s *Set) newDelivery(x *extension, cfg extapi.Subscription) *delivery {
+// newDelivery subscribes. The delivery that it replaces, if there is one, ends
+// with the event before this one's first.
+func (s *Set) newDelivery(x *extension, cfg extapi.Subscription, replaced *delivery) *delivery {
 	send := newSender(s.client, s.room, cfg.Destination)
 	if s.cfg.ObserveDelivery != nil {
 		send = &observedSender{sender: send, name: x.name, protocol: cfg.Destination.Protocol, observe: s.cfg.ObserveDelivery}
 	}
+	bounds := telemetry.SubscriptionConfig{
+		Categories: cfg.Types,
+		MaxItems:   bufferedItems * cfg.Buffering.MaxItems,
+		MaxBytes:   bufferedBytes * cfg.Buffering.MaxBytes,
+	}
+	var other *telemetry.Subscription
+	var after <-chan struct{}
+	if replaced != nil {
+		other, after = replaced.sub, replaced.done
+	}
 	return &delivery{
-		name: x.name,
-		cfg:  cfg,
-		sub: s.subscribeTo(telemetry.SubscriptionConfig{
-			Categories: cfg.Types,
-			MaxItems:   bufferedItems * cfg.Buffering.MaxItems,
-			MaxBytes:   bufferedBytes * cfg.Buffering.MaxBytes,
-		}),
-		send:   send,
-		encode: s.encode,
+		name:     x.name,
+		cfg:      cfg,
+		sub:      s.subscribeTo(bounds, other),
+		after:    after,
+		send:     send,
+		encoding: s.encoding(cfg),
 		gate: func(ctx context.Context) error {
 			return s.await(ctx, func() (bool, error) { return !x.invokePending() || s.stopping || s.cfg.Scope != nil, nil })
 		},
@@ -87,10 +96,17 @@ func (d *delivery) run(ctx context.Context) {
 	defer d.settle()
 	defer d.sub.Close()
 	defer d.send.close()
+	if d.after != nil {
+		select {
+		case <-d.after:
+		case <-ctx.Done():
+			return
+		}
+	}
 	timer := time.NewTimer(d.cfg.Buffering.Timeout)
 	timer.Stop()
 	for {
-		waiting := len(d.batch) > 0
+		waiting := d.batch != nil
 		var flushed chan struct{}
 		select {
 		case <-ctx.Done():
@@ -108,9 +124,9 @@ func (d *delivery) run(ctx context.Context) {
 		case d.sub.Ended():
 			d.post(ctx)
 			return
-		case len(d.batch) > 0 && !waiting:
+		case d.batch != nil && !waiting:
 			timer.Reset(d.cfg.Buffering.Timeout)
-		case len(d.batch) == 0:
+		case d.batch == nil:
 			timer.Stop()
 		}
 	}
@@ -143,20 +159,33 @@ func (d *delivery) collect(ctx context.Context) {
 		if ev.Type == telemetry.TypeRuntimeDone {
 			d.passGate(ctx)
 		}
-		encoded, err := d.encode(ev, d.cfg.Schema)
-		if err != nil {
-			d.log.Error().Err(err).Msg("telemetry event was left out")
-			d.sub.Lost(1, 0)
-			continue
-		}
-		if d.bytes+len(encoded) > d.cfg.Buffering.MaxBytes {
-			d.post(ctx)
-		}
-		d.batch = append(d.batch, encoded)
-		d.bytes += len(encoded)
-		if len(d.batch) >= d.cfg.Buffering.MaxItems || d.bytes >= d.cfg.Buffering.MaxBytes {
-			d.post(ctx)
-		}
+		d.add(ctx, ev)
+	}
+}
+
+// add puts an event into the batch, and sends the batch when it is full.
+func (d *delivery) add(ctx context.Context, ev telemetry.Event) {
+	if d.batch == nil {
+		d.batch = newBatch(d.encoding.Separator)
+	}
+	events := d.batch.events
+	next, err := d.batch.add(ev, d.encoding, d.cfg.Buffering)
+	switch {
+	case err != nil:
+		d.log.Error().Err(err).Msg("telemetry event was left out")
+		d.sub.Lost(1, 0)
+	case next != nil:
+		d.post(ctx)
+		d.batch = next
+	case d.batch.events == events:
+		d.without++ // the schema has no such event
+	}
+	switch {
+	case d.batch.full(d.cfg.Buffering):
+		d.post(ctx)
+	case d.batch.empty():
+		d.batch.release()
+		d.batch = nil
 	}
 }
 
@@ -175,21 +204,22 @@ func (d *delivery) passGate(ctx context.Context) {
 // post sends the batch, again and again with growing pauses while it is refused
 // and the budget lasts; a batch that cannot be delivered is counted as dropped.
 func (d *delivery) post(ctx context.Context) {
-	if len(d.batch) == 0 {
+	b := d.batch
+	if b == nil {
 		return
 	}
-	batch, size := d.batch, d.bytes
-	d.batch, d.bytes = nil, 0
+	d.batch = nil
+	defer b.release()
 	limited, cancel := context.WithTimeout(ctx, d.retryBudget)
 	defer cancel()
 	pause := retryFirst
 	for try := 0; ; try++ {
 		if try == 1 {
-			d.again += int64(len(batch))
+			d.again += int64(b.events)
 		}
-		err := d.send.send(limited, batch)
+		err := d.send.send(limited, b)
 		if err == nil {
-			d.delivered += int64(len(batch))
+			d.delivered += int64(b.events)
 			return
 		}
 		select {
@@ -197,9 +227,10 @@ func (d *delivery) post(ctx context.Context) {
 			pause = min(2*pause, retryLongest)
 		case <-limited.Done():
 			if ctx.Err() == nil {
-				d.log.Warn().Err(err).Int("events", len(batch)).Msg("telemetry could not be delivered")
+				d.log.Warn().Err(err).Int("events", b.events).Msg("telemetry could not be delivered")
 			}
-			d.sub.Lost(int64(len(batch)), int64(size))
+			d.sub.Lost(int64(b.events-b.told), int64(len(b.body)))
+			d.sub.Untold(int64(b.told), b.toldRecords, b.toldBytes)
 			return
 		}
 	}

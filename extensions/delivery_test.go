@@ -271,75 +271,6 @@ func TestFlushedBeforeShutdown(t *testing.T) {
 	}
 }
 
-func TestSubscriptionRules(t *testing.T) {
-	k, other := newSink(t, ok), newSink(t, ok)
-	s := started(t, "good")
-	_, _, header := s.call("POST", extapi.PathRegister, `{"events":[]}`, extapi.HeaderName, "in")
-	id := header.Get(extapi.HeaderIdentifier)
-	put := func(id string, req extapi.SubscriptionRequest) (int, string) {
-		status, body, _ := s.call("PUT", extapi.PathTelemetry, string(mustJSON(t, req)), extapi.HeaderIdentifier, id)
-		return status, body
-	}
-	if status, body := put(id, k.request("platform")); status != 200 || body != `"OK"` {
-		t.Errorf("first: %d %s", status, body)
-	}
-	if status, body := put(id, k.request("platform")); status != 200 || body != `"AlreadySubscribed"` {
-		t.Errorf("the same again: %d %s", status, body)
-	}
-	if status, body := put(id, other.request("platform")); status != 200 || body != `"OK"` {
-		t.Errorf("another port: %d %s", status, body)
-	}
-	if status, body := put("", k.request("platform")); status != 403 || !strings.Contains(body, extapi.ErrMissingExtensionIdentifier) {
-		t.Errorf("nobody: %d %s", status, body)
-	}
-	states := func(k *sink, n int) (states []string) {
-		for _, ev := range k.collect(s, n) {
-			states = append(states, ev.Record.(telemetry.TelemetrySubscription).State)
-		}
-		return states
-	}
-	if got, want := states(k, 3), []string{"Subscribed", "Already subscribed", "Subscribed"}; !slices.Equal(got, want) {
-		t.Errorf("events %q, want %q", got, want)
-	}
-}
-
-func TestSubscriptionsClose(t *testing.T) {
-	k := newSink(t, ok)
-	s, c := subscribe(t, k.request(telemetry.CategoryPlatform))
-	polled := make(chan struct{})
-	go func() {
-		defer close(polled)
-		_, _ = c.Next(s.ctx()) // until the set is shut down
-	}()
-	if err := s.set.FinishInit(s.ctx()); err != nil {
-		t.Fatal(err)
-	}
-	var refused *extapi.Error
-	err := c.Subscribe(s.ctx(), k.request(telemetry.CategoryFunction))
-	if !errors.As(err, &refused) || refused.Status != 403 || refused.Type != extapi.ErrSubscriptionClosed {
-		t.Errorf("after init: %v", err)
-	}
-	s.shutdown(0)
-	<-polled
-}
-
-func TestSubscriptionsAreBounded(t *testing.T) {
-	k := newSink(t, ok)
-	req := k.request(telemetry.CategoryPlatform)
-	s, c := subscribe(t, req)
-	var err error
-	n := 1
-	for ; err == nil && n < 100; n++ {
-		items := extapi.MinItems + n // another subscription each time
-		req.Buffering.MaxItems = &items
-		err = c.Subscribe(s.ctx(), req)
-	}
-	var refused *extapi.Error
-	if !errors.As(err, &refused) || refused.Type != extapi.ErrValidation || n-1 != maxSubscriptions {
-		t.Errorf("after %d subscriptions: %v", n-1, err)
-	}
-}
-
 // TestUndeliverableIsCounted gives a batch up and tells the subscriber of it
 // with the next one.
 func TestUndeliverableIsCounted(t *testing.T) {
@@ -352,7 +283,7 @@ func TestUndeliverableIsCounted(t *testing.T) {
 		cfg:         extapi.Subscription{Schema: telemetry.Schema20221213, Buffering: extapi.Buffering{MaxItems: 1000, MaxBytes: 262144}},
 		sub:         stream.Subscribe(telemetry.SubscriptionConfig{}),
 		send:        send,
-		encode:      telemetry.Event.Encode,
+		encoding:    telemetry.Encoding{Schema: telemetry.Schema20221213, Separator: separatorHTTP},
 		log:         zerolog.Nop(),
 		retryBudget: time.Millisecond,
 	}
@@ -373,10 +304,10 @@ type scripted struct {
 	batches []string
 }
 
-func (s *scripted) send(_ context.Context, batch [][]byte) error {
+func (s *scripted) send(_ context.Context, b *batch) error {
 	err := s.errs[0]
 	s.errs = s.errs[1:]
-	s.batches = append(s.batches, string(bytes.Join(batch, []byte("\n"))))
+	s.batches = append(s.batches, string(bytes.Join(b.items(), []byte("\n"))))
 	return err
 }
 
@@ -400,7 +331,7 @@ func TestBatchesLeaveByItemsAndBytes(t *testing.T) {
 			cfg:         extapi.Subscription{Schema: telemetry.Schema20221213, Buffering: extapi.Buffering{MaxItems: 1000, MaxBytes: 262144}},
 			sub:         stream.Subscribe(telemetry.SubscriptionConfig{}),
 			send:        send,
-			encode:      telemetry.Event.Encode,
+			encoding:    telemetry.Encoding{Schema: telemetry.Schema20221213, Separator: separatorHTTP},
 			retryBudget: time.Second,
 		}
 		stream.Seal()

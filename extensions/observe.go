@@ -27,9 +27,9 @@ type observedSender struct {
 	observe        func(Delivery)
 }
 
-func (o *observedSender) send(ctx context.Context, batch [][]byte) error {
+func (o *observedSender) send(ctx context.Context, b *batch) error {
 	began := time.Now()
-	err := o.sender.send(ctx, batch)
-	o.observe(Delivery{Extension: o.name, Protocol: o.protocol, Batch: batch, At: began, Took: time.Since(began), Err: err})
+	err := o.sender.send(ctx, b)
+	o.observe(Delivery{Extension: o.name, Protocol: o.protocol, Batch: b.items(), At: began, Took: time.Since(began), Err: err})
 	return err
 }

@@ -111,7 +111,7 @@ func TestWrongOrder(t *testing.T) {
 		{"next after exit/error", "GET", extapi.PathNext, in, "", extapi.ErrInvalidExtensionState},
 		{"no such path", "GET", "/2020-01-01/extension", in, "", extapi.ErrInvalidRequestFormat},
 		{"wrong method", "POST", extapi.PathNext, in, "", extapi.ErrInvalidRequestFormat},
-		{"Logs API", "PUT", extapi.PathLogs, in, "", extapi.ErrLogsNotSupported},
+		{"Logs API without a body", "PUT", extapi.PathLogs, in, "", extapi.ErrLogsDeserialization},
 	}
 	for _, test := range tests {
 		_, body, _ := s.call(test.method, test.path, "", extapi.HeaderIdentifier, test.id, extapi.HeaderFunctionErrorType, test.errorType)

@@ -40,19 +40,21 @@ func (s *Set) Observe(ev InvokeEvent) {
 	}
 }
 
-// subscribeTo opens what a subscription reads.
-func (s *Set) subscribeTo(cfg telemetry.SubscriptionConfig) *telemetry.Subscription {
+// subscribeTo opens what a subscription reads, in the place of another one if there
+// is one.
+func (s *Set) subscribeTo(cfg telemetry.SubscriptionConfig, other *telemetry.Subscription) *telemetry.Subscription {
 	if s.cfg.Scope == nil {
-		return s.cfg.Stream.Subscribe(cfg)
+		return s.cfg.Stream.Resubscribe(other, cfg)
 	}
 	cfg.From = s.cfg.Scope.From
-	return s.cfg.Scope.Bus.Subscribe(cfg)
+	return s.cfg.Scope.Bus.Resubscribe(other, cfg)
 }
 
-// encode writes an event as the scope has it.
-func (s *Set) encode(ev telemetry.Event, schema telemetry.Schema) ([]byte, error) {
-	if s.cfg.Scope == nil {
-		return ev.Encode(schema)
+// encoding is how the scope and the subscription have events written.
+func (s *Set) encoding(sub extapi.Subscription) telemetry.Encoding {
+	enc := telemetry.Encoding{Schema: sub.Schema, Source: s.cfg.Scope != nil, Separator: separatorHTTP}
+	if sub.Destination.Protocol == extapi.ProtocolTCP {
+		enc.Separator = separatorTCP
 	}
-	return ev.EncodeFrom(schema)
+	return enc
 }

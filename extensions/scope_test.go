@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/internal/actors"
 	"github.com/lambent-host/lambent/telemetry"
 )
@@ -86,7 +87,8 @@ func TestOnlyTheHostScopeIsToldOfEnvironments(t *testing.T) {
 		&HostScope{}: `{"time":"1970-01-01T00:00:00.000Z","type":"function","record":"x","environmentId":"e"}`,
 	} {
 		set := &Set{cfg: Config{Scope: scope}}
-		if got, err := set.encode(ev, telemetry.Schema20221213); err != nil || string(got) != want {
+		sub := extapi.Subscription{Schema: telemetry.Schema20221213, Destination: extapi.Destination{Protocol: extapi.ProtocolTCP}}
+		if got, _, err := ev.Append(nil, nil, set.encoding(sub)); err != nil || string(got) != want+"\n" {
 			t.Errorf("%s, %v; want %s", got, err, want)
 		}
 	}

@@ -1,7 +1,6 @@
 package extensions
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -17,7 +16,7 @@ import (
 // sender brings one batch of encoded events to a destination. An error means
 // that it has to be sent again. One goroutine uses it.
 type sender interface {
-	send(ctx context.Context, batch [][]byte) error
+	send(ctx context.Context, b *batch) error
 	close()
 }
 
@@ -65,15 +64,16 @@ type httpSender struct {
 // connection can be used again.
 const maxAnswer = 64 << 10
 
-func (h *httpSender) send(ctx context.Context, batch [][]byte) error {
+func (h *httpSender) send(ctx context.Context, b *batch) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	body := append([]byte{'['}, bytes.Join(batch, []byte{','})...)
-	body = append(body, ']')
-	req, err := http.NewRequestWithContext(ctx, h.dest.Method, h.dest.URI, bytes.NewReader(body))
+	body := b.array()
+	req, err := http.NewRequestWithContext(ctx, h.dest.Method, h.dest.URI, b.reader(body))
 	if err != nil {
 		return err
 	}
+	req.ContentLength = int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return b.reader(body), nil }
 	req.Header.Set("Content-Type", "application/json")
 	res, err := h.client.Do(req)
 	if err != nil {
@@ -96,7 +96,7 @@ type tcpSender struct {
 	conn net.Conn
 }
 
-func (t *tcpSender) send(ctx context.Context, batch [][]byte) error {
+func (t *tcpSender) send(ctx context.Context, b *batch) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	if t.conn == nil {
@@ -109,8 +109,7 @@ func (t *tcpSender) send(ctx context.Context, batch [][]byte) error {
 	conn := t.conn
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
-	body := append(bytes.Join(batch, []byte{'\n'}), '\n')
-	if _, err := conn.Write(body); err != nil {
+	if _, err := conn.Write(b.lines()); err != nil {
 		t.close() // half a line may have left: start anew
 		return err
 	}

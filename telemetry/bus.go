@@ -51,7 +51,11 @@ func (b *Bus) Open(src Source) *Stream {
 // Subscribe reads the events of all streams from now on, for a sink of the
 // whole host. Events of one stream arrive in order. The subscription ends when
 // the bus closes.
-func (b *Bus) Subscribe(cfg SubscriptionConfig) *Subscription {
+func (b *Bus) Subscribe(cfg SubscriptionConfig) *Subscription { return b.Resubscribe(nil, cfg) }
+
+// Resubscribe is Subscribe in the place of another subscription of the bus. Each
+// event goes to one of the two.
+func (b *Bus) Resubscribe(other *Subscription, cfg SubscriptionConfig) *Subscription {
 	sub := newSubscription(cfg, nil)
 	sub.detach = func() { b.remove(sub) }
 	b.mu.Lock()
@@ -60,7 +64,10 @@ func (b *Bus) Subscribe(cfg SubscriptionConfig) *Subscription {
 		sub.end()
 		return sub
 	}
-	b.setSubscribers(append(b.subscribers(), sub))
+	b.setSubscribers(append(without(b.subscribers(), other), sub))
+	if other != nil {
+		other.endFor(sub)
+	}
 	return sub
 }
 

@@ -312,3 +312,49 @@ func TestASourceIsToldAndRead(t *testing.T) {
 		t.Errorf("read %+v from %s", *back.Source, text)
 	}
 }
+
+// TestResubscribe has publishers at work while one subscription follows another,
+// again and again: each event is in one of them, in order.
+func TestResubscribe(t *testing.T) {
+	const publishers, each = 4, 1000
+	for name, of := range map[string]func(*Bus, *Stream) func(*Subscription, SubscriptionConfig) *Subscription{
+		"stream": func(_ *Bus, s *Stream) func(*Subscription, SubscriptionConfig) *Subscription { return s.Resubscribe },
+		"bus":    func(b *Bus, _ *Stream) func(*Subscription, SubscriptionConfig) *Subscription { return b.Resubscribe },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bus := NewBus()
+			s := bus.Open(Source{})
+			follow := of(bus, s)
+			subs := []*Subscription{follow(nil, SubscriptionConfig{})}
+			var wg sync.WaitGroup
+			for p := range publishers {
+				wg.Go(func() {
+					for i := range each {
+						s.Publish(TypeFunction, [2]int{p, i})
+					}
+				})
+			}
+			for range 20 {
+				subs = append(subs, follow(subs[len(subs)-1], SubscriptionConfig{}))
+			}
+			wg.Wait()
+			bus.Close()
+			next := [publishers]int{}
+			for _, sub := range subs {
+				for _, ev := range drain(sub) {
+					r := ev.Record.([2]int)
+					if r[1] != next[r[0]] {
+						t.Fatalf("publisher %d: %d instead of %d", r[0], r[1], next[r[0]])
+					}
+					next[r[0]]++
+				}
+				if !sub.Ended() {
+					t.Error("one has not ended")
+				}
+			}
+			if next != [publishers]int{each, each, each, each} {
+				t.Errorf("%v arrived", next)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,7 @@ type Subscription struct {
 	source     *Source
 	detach     func()
 	wake       chan struct{} // cap 1
+	successor  atomic.Pointer[Subscription]
 
 	mu        sync.Mutex
 	buf       *buffer
@@ -167,6 +169,10 @@ func (s *Subscription) take() (ev Event, ok, ended bool) {
 }
 
 func (s *Subscription) offer(ev Event) {
+	if next := s.successor.Load(); next != nil {
+		next.offer(ev)
+		return
+	}
 	if s.categories&ev.Type.Category().bit() == 0 {
 		return
 	}
@@ -174,17 +180,34 @@ func (s *Subscription) offer(ev Event) {
 		return
 	}
 	s.mu.Lock()
-	if !s.ended {
+	ended := s.ended
+	if !ended {
 		s.published++
 		s.buf.push(ev)
 	}
 	s.mu.Unlock()
+	if ended {
+		if next := s.successor.Load(); next != nil { // set since
+			next.offer(ev)
+		}
+		return
+	}
 	s.signal()
 }
 
 func (s *Subscription) end() {
 	s.mu.Lock()
 	s.ended = true
+	s.mu.Unlock()
+	s.signal()
+}
+
+// endFor ends the subscription in favour of another, which a publisher that still
+// knows this one reaches through it.
+func (s *Subscription) endFor(other *Subscription) {
+	s.mu.Lock()
+	s.ended = true
+	s.successor.Store(other)
 	s.mu.Unlock()
 	s.signal()
 }

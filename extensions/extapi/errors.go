@@ -27,7 +27,24 @@ const (
 	ErrDeserialization    = "Telemetry.DeserializationError"
 	ErrAccessDenied       = "Telemetry.AccessDenied"
 	ErrSubscriptionClosed = "Telemetry.SubscriptionClosed"
-	ErrLogsNotSupported   = "Logs.NotSupported"
+)
+
+// Error types of the Logs API.
+const (
+	ErrLogsValidation         = "Logs.ValidationError"
+	ErrLogsDeserialization    = "Logs.DeserializationError"
+	ErrLogsAccessDenied       = "Logs.AccessDenied"
+	ErrLogsSubscriptionClosed = "Logs.SubscriptionClosed"
+)
+
+// SubscriptionErrors is what one of the two APIs calls the faults of a subscription.
+type SubscriptionErrors struct {
+	Validation, Deserialization, AccessDenied, Closed string
+}
+
+var (
+	telemetryErrors = SubscriptionErrors{ErrValidation, ErrDeserialization, ErrAccessDenied, ErrSubscriptionClosed}
+	logsErrors      = SubscriptionErrors{ErrLogsValidation, ErrLogsDeserialization, ErrLogsAccessDenied, ErrLogsSubscriptionClosed}
 )
 
 // Types of failures that end an environment, as telemetry and the caller of the

@@ -1,6 +1,6 @@
-// Package extapi is what Lambda's Extensions API (2020-01-01) and Telemetry API
-// (2022-07-01) look like on the wire: paths, headers, bodies, error types, and
-// the decoders that check what an extension sends. It keeps no state and opens
+// Package extapi is what Lambda's Extensions API (2020-01-01), Telemetry API
+// (2022-07-01) and Logs API (2020-08-15) look like on the wire: paths, headers,
+// bodies, error types, and the decoders that check what an extension sends. It keeps no state and opens
 // no connection; servers and clients stand on it alike.
 //
 // Read next: package httpapi, which serves these shapes, and package sdk, which
@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// Paths of the two APIs, below the address in AWS_LAMBDA_RUNTIME_API.
+// Paths of the APIs, below the address in AWS_LAMBDA_RUNTIME_API.
 const (
 	PathRegister  = "/2020-01-01/extension/register"
 	PathNext      = "/2020-01-01/extension/event/next"
 	PathInitError = "/2020-01-01/extension/init/error"
 	PathExitError = "/2020-01-01/extension/exit/error"
 	PathTelemetry = "/2022-07-01/telemetry"
-	// PathLogs is the Logs API, which the Telemetry API replaced.
+	// PathLogs is the Logs API, the Telemetry API's predecessor.
 	PathLogs = "/2020-08-15/logs"
 )
 
-// Headers of the two APIs.
+// Headers of the APIs.
 const (
 	HeaderName              = "Lambda-Extension-Name"
 	HeaderAcceptFeature     = "Lambda-Extension-Accept-Feature"

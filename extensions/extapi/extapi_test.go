@@ -153,36 +153,6 @@ func TestEventJSON(t *testing.T) {
 	}
 }
 
-// FuzzDecodeSubscription holds that a subscription is refused with a shaped
-// error or is within all bounds and stays inside the environment.
-func FuzzDecodeSubscription(f *testing.F) {
-	f.Add([]byte(`{"schemaVersion":"2022-12-13","types":["platform"],` + destination + `}`))
-	f.Add([]byte(`{"schemaVersion":"2022-07-01","types":["function"],"destination":{"protocol":"TCP","port":1}}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		sub, err := DecodeSubscription(body)
-		if err != nil {
-			if e := refusal(err); e.Status < 400 || e.Type == "" || e.Message == "" {
-				t.Fatalf("%q: %#v", body, err)
-			}
-			return
-		}
-		b := sub.Buffering
-		switch {
-		case !sub.Schema.Valid(), len(sub.Types) == 0, len(sub.Types) > 3,
-			b.MaxItems < MinItems, b.MaxItems > MaxItems, b.MaxBytes < MinBytes, b.MaxBytes > MaxBytes,
-			b.Timeout < MinTimeout, b.Timeout > MaxTimeout,
-			sub.Destination.Port < 1, sub.Destination.Port > 65535, sub.Destination.Port == ReservedPort:
-			t.Fatalf("%q: %+v", body, sub)
-		}
-		if sub.Destination.Protocol == ProtocolHTTP {
-			req, err := http.NewRequest(sub.Destination.Method, sub.Destination.URI, nil)
-			if err != nil || !isSandbox(req.URL.Hostname()) {
-				t.Fatalf("%q: %v", sub.Destination.URI, err)
-			}
-		}
-	})
-}
-
 // FuzzDecodeRegistration holds that a registration is refused with a shaped
 // error or asks for known events only.
 func FuzzDecodeRegistration(f *testing.F) {

@@ -41,7 +41,8 @@ const (
 	SubscriptionAlready = "AlreadySubscribed"
 )
 
-// Subscription is a checked telemetry subscription with its defaults filled in.
+// Subscription is a checked subscription with its defaults filled in. Its schema
+// tells which of the two APIs it was made through.
 type Subscription struct {
 	Schema      telemetry.Schema
 	Types       []telemetry.Category
@@ -49,10 +50,20 @@ type Subscription struct {
 	Destination Destination
 }
 
-// Equal tells whether two subscriptions ask for the same.
+// Equal tells whether two subscriptions ask for the same. The order of the types
+// has no meaning.
 func (s Subscription) Equal(other Subscription) bool {
-	return s.Schema == other.Schema && slices.Equal(s.Types, other.Types) &&
-		s.Buffering == other.Buffering && s.Destination == other.Destination
+	return s.Schema == other.Schema && len(s.Types) == len(other.Types) &&
+		!slices.ContainsFunc(s.Types, func(t telemetry.Category) bool { return !slices.Contains(other.Types, t) }) &&
+		s.Buffering == other.Buffering && s.Destination.Method == other.Destination.Method && s.Destination.Same(other.Destination)
+}
+
+// Errors tells how the API of the subscription calls its faults.
+func (s Subscription) Errors() SubscriptionErrors {
+	if s.Schema.Logs() {
+		return logsErrors
+	}
+	return telemetryErrors
 }
 
 // Buffering tells when a batch leaves: as soon as one of the three is reached.
@@ -69,6 +80,21 @@ type Destination struct {
 	URI      string // HTTP only
 	Method   string // HTTP only: POST or PUT
 	Port     int
+}
+
+// Same tells whether what is sent to one destination arrives at the other. The
+// names of the host all mean the same one.
+func (d Destination) Same(other Destination) bool {
+	return d.Protocol == other.Protocol && d.Port == other.Port && target(d.URI) == target(other.URI)
+}
+
+// target is what a request to the URI asks for.
+func target(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return uri
+	}
+	return u.RequestURI()
 }
 
 // SubscriptionRequest is the body of a subscription as an extension writes it.
@@ -95,32 +121,54 @@ type DestinationRequest struct {
 	Port     int    `json:"port,omitempty"`
 }
 
-// DecodeSubscription checks the body of a subscription. All faults are told at
-// once, each with its field; errors are [*Error]. Unknown fields are ignored,
-// as Lambda does: extensions send some.
+// DecodeSubscription checks the body of a subscription to the Telemetry API. All
+// faults are told at once, each with its field; errors are [*Error]. Unknown
+// fields are ignored and names are read in any case, as Lambda does: extensions
+// send some.
 func DecodeSubscription(body []byte) (Subscription, error) {
+	return decodeSubscription(body, telemetryErrors, func(schema telemetry.Schema, faults *faults) telemetry.Schema {
+		switch {
+		case schema == "":
+			faults.add("schemaVersion is missing")
+		case !schema.Valid():
+			faults.add("schemaVersion %q is not supported: use %s, %s or %s", schema,
+				telemetry.Schema20220701, telemetry.Schema20221213, telemetry.Schema20250129)
+		}
+		return schema
+	})
+}
+
+// DecodeLogsSubscription checks the body of a subscription to the Logs API, which
+// is the same but for the schema versions: it has its own, and one is the default.
+func DecodeLogsSubscription(body []byte) (Subscription, error) {
+	return decodeSubscription(body, logsErrors, func(schema telemetry.Schema, faults *faults) telemetry.Schema {
+		switch {
+		case schema == "":
+			return telemetry.LogsSchema20200815
+		case !schema.Logs():
+			faults.add("schemaVersion %q is not supported: use %s or %s", schema,
+				telemetry.LogsSchema20200815, telemetry.LogsSchema20210318)
+		}
+		return schema
+	})
+}
+
+func decodeSubscription(body []byte, errs SubscriptionErrors, schema func(telemetry.Schema, *faults) telemetry.Schema) (Subscription, error) {
 	var in SubscriptionRequest
 	if err := json.Unmarshal(body, &in); err != nil {
-		return Subscription{}, BadRequest(ErrDeserialization, "body is not a subscription: %v", err)
+		return Subscription{}, BadRequest(errs.Deserialization, "body is not a subscription: %v", err)
 	}
 	var faults faults
-	sub := Subscription{Schema: in.SchemaVersion, Types: in.Types}
-	switch {
-	case in.SchemaVersion == "":
-		faults.add("schemaVersion is missing")
-	case !in.SchemaVersion.Valid():
-		faults.add("schemaVersion %q is not supported: use %s, %s or %s", in.SchemaVersion,
-			telemetry.Schema20220701, telemetry.Schema20221213, telemetry.Schema20250129)
-	}
+	sub := Subscription{Schema: schema(in.SchemaVersion, &faults), Types: in.Types}
 	checkTypes(in.Types, &faults)
 	sub.Buffering = in.Buffering.check(&faults)
-	var denied *Error
+	var denied string
 	sub.Destination, denied = in.Destination.check(&faults)
 	switch {
 	case len(faults) > 0:
-		return Subscription{}, BadRequest(ErrValidation, "%s", strings.Join(faults, "; "))
-	case denied != nil:
-		return Subscription{}, denied
+		return Subscription{}, BadRequest(errs.Validation, "%s", strings.Join(faults, "; "))
+	case denied != "":
+		return Subscription{}, Forbidden(errs.AccessDenied, "%s", denied)
 	}
 	return sub, nil
 }
@@ -167,22 +215,23 @@ func inRange(field string, value *int, low, normal, high int, faults *faults) in
 	return *value
 }
 
-func (d DestinationRequest) check(faults *faults) (Destination, *Error) {
+// check tells, beside the faults, why the destination is not allowed.
+func (d DestinationRequest) check(faults *faults) (_ Destination, denied string) {
 	switch d.Protocol {
 	case ProtocolHTTP:
 		return d.checkHTTP(faults)
 	case ProtocolTCP:
 		checkPort("destination.port", d.Port, faults)
-		return Destination{Protocol: ProtocolTCP, Port: d.Port}, nil
+		return Destination{Protocol: ProtocolTCP, Port: d.Port}, ""
 	case "":
 		faults.add("destination.protocol is missing")
 	default:
 		faults.add("destination.protocol %q is not HTTP or TCP", d.Protocol)
 	}
-	return Destination{}, nil
+	return Destination{}, ""
 }
 
-func (d DestinationRequest) checkHTTP(faults *faults) (Destination, *Error) {
+func (d DestinationRequest) checkHTTP(faults *faults) (_ Destination, denied string) {
 	out := Destination{Protocol: ProtocolHTTP, URI: d.URI, Method: d.Method}
 	switch d.Method {
 	case "":
@@ -196,12 +245,12 @@ func (d DestinationRequest) checkHTTP(faults *faults) (Destination, *Error) {
 	}
 	if d.URI == "" {
 		faults.add("destination.URI is missing")
-		return out, nil
+		return out, ""
 	}
 	u, err := url.Parse(d.URI)
 	if err != nil {
 		faults.add("destination.URI is not a URI")
-		return out, nil //nolint:nilerr // told among the other faults
+		return out, ""
 	}
 	if u.Port() == "" {
 		faults.add("destination.URI: port is not provided")
@@ -211,11 +260,11 @@ func (d DestinationRequest) checkHTTP(faults *faults) (Destination, *Error) {
 	}
 	switch {
 	case u.Scheme != "http":
-		return out, Forbidden(ErrAccessDenied, "destination.URI: scheme %q is not http", u.Scheme)
+		return out, fmt.Sprintf("destination.URI: scheme %q is not http", u.Scheme)
 	case !isSandbox(u.Hostname()):
-		return out, Forbidden(ErrAccessDenied, "destination.URI: host %q is not sandbox.localdomain", u.Hostname())
+		return out, fmt.Sprintf("destination.URI: host %q is not sandbox.localdomain", u.Hostname())
 	}
-	return out, nil
+	return out, ""
 }
 
 func checkPort(field string, port int, faults *faults) {

@@ -1,6 +1,6 @@
-// Package httpapi serves Lambda's Extensions API (2020-01-01) and Telemetry API
-// (2022-07-01) to the extensions of one execution environment: it binds the
-// routes, bounds and checks the requests, and writes the answers. What a call
+// Package httpapi serves Lambda's Extensions API (2020-01-01), Telemetry API
+// (2022-07-01) and Logs API (2020-08-15) to the extensions of one execution
+// environment: it binds the routes, bounds and checks the requests, and writes the answers. What a call
 // does is decided by the [Lifecycle] and the [Telemetry] behind it. This is the
 // one place among the extension packages that knows echo.
 //
@@ -36,7 +36,8 @@ type Lifecycle interface {
 	Fail(identifier string, failure extapi.Failure) error
 }
 
-// Telemetry is the Telemetry API.
+// Telemetry is the Telemetry API, and the Logs API before it: the schema of a
+// subscription tells which of the two was called.
 type Telemetry interface {
 	// Subscribe tells whether the extension had the same subscription already.
 	Subscribe(identifier string, sub extapi.Subscription) (already bool, err error)
@@ -55,8 +56,13 @@ func New(lifecycle Lifecycle, telemetry Telemetry, log zerolog.Logger) http.Hand
 	e.GET(extapi.PathNext, api.next)
 	e.POST(extapi.PathInitError, api.fail(extapi.FailedInit))
 	e.POST(extapi.PathExitError, api.fail(extapi.FailedExit))
-	e.PUT(extapi.PathTelemetry, api.subscribe)
-	e.PUT(extapi.PathLogs, api.logs)
+	for path, decode := range map[string]decoder{
+		extapi.PathTelemetry: extapi.DecodeSubscription,
+		extapi.PathLogs:      extapi.DecodeLogsSubscription,
+	} {
+		e.PUT(path, api.subscribe(decode))
+		e.PUT(path+"/", api.subscribe(decode)) // as Lambda's reference writes it
+	}
 	return e
 }
 
@@ -118,35 +124,33 @@ func (a *api) fail(phase extapi.FailurePhase) echo.HandlerFunc {
 	}
 }
 
-func (a *api) subscribe(c echo.Context) error {
-	id, err := identifier(c)
-	if err != nil {
-		return err
-	}
-	body, err := readBody(c)
-	if err != nil {
-		return err
-	}
-	sub, err := extapi.DecodeSubscription(body)
-	if err != nil {
-		return err
-	}
-	already, err := a.telemetry.Subscribe(id, sub)
-	switch {
-	case err != nil:
-		return err
-	case already:
-		return answer(c, http.StatusOK, extapi.SubscriptionAlready)
-	}
-	// Not 202: extensions take that for "not supported here".
-	return answer(c, http.StatusOK, extapi.SubscriptionOK)
-}
+// decoder reads the body of a subscription.
+type decoder func(body []byte) (extapi.Subscription, error)
 
-// logs answers the Logs API as Lambda does where it is not to be had.
-func (a *api) logs(c echo.Context) error {
-	return answer(c, http.StatusAccepted, &extapi.Error{
-		Type: extapi.ErrLogsNotSupported, Message: "the Logs API is not supported: use the Telemetry API at " + extapi.PathTelemetry,
-	})
+func (a *api) subscribe(decode decoder) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id, err := identifier(c)
+		if err != nil {
+			return err
+		}
+		body, err := readBody(c)
+		if err != nil {
+			return err
+		}
+		sub, err := decode(body)
+		if err != nil {
+			return err
+		}
+		already, err := a.telemetry.Subscribe(id, sub)
+		switch {
+		case err != nil:
+			return err
+		case already:
+			return answer(c, http.StatusOK, extapi.SubscriptionAlready)
+		}
+		// Not 202: extensions take that for "not supported here".
+		return answer(c, http.StatusOK, extapi.SubscriptionOK)
+	}
 }
 
 // answer writes v as JSON with its length and without a line break at the end:

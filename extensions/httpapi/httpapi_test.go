@@ -63,6 +63,20 @@ func serve(f *fake, method, path, body string) *httptest.ResponseRecorder {
 
 const subscription = `{"schemaVersion":"2022-12-13","types":["platform"],"destination":{"protocol":"TCP","port":4000}}`
 
+const logsSubscription = `{"types":["platform"],"destination":{"protocol":"TCP","port":4000}}`
+
+func TestTheSchemaTellsTheAPI(t *testing.T) {
+	for path, want := range map[string]bool{extapi.PathLogs: true, extapi.PathTelemetry: false} {
+		f, body := &fake{}, subscription
+		if want {
+			body = logsSubscription
+		}
+		if serve(f, "PUT", path, body); f.sub.Schema.Logs() != want {
+			t.Errorf("%s: %+v", path, f.sub)
+		}
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	tests := []struct {
 		name, method, path, body string
@@ -76,6 +90,12 @@ func TestAnswers(t *testing.T) {
 		{"exit/error", "POST", extapi.PathExitError, "", fake{}, 202, `{"status":"OK"}`},
 		{"subscribe", "PUT", extapi.PathTelemetry, subscription, fake{}, 200, `"OK"`},
 		{"subscribe again", "PUT", extapi.PathTelemetry, subscription, fake{already: true}, 200, `"AlreadySubscribed"`},
+		{"subscribe to logs", "PUT", extapi.PathLogs, logsSubscription, fake{}, 200, `"OK"`},
+		{"subscribe to logs again", "PUT", extapi.PathLogs, logsSubscription, fake{already: true}, 200, `"AlreadySubscribed"`},
+		{"logs subscription refused", "PUT", extapi.PathLogs, subscription, fake{}, 400, `{"errorMessage":"schemaVersion \"2022-12-13\" is not supported: use 2020-08-15 or 2021-03-18","errorType":"Logs.ValidationError"}`},
+		{"there is no unsubscribing", "DELETE", extapi.PathTelemetry, "", fake{}, 405, `{"errorMessage":"no such call: DELETE /2022-07-01/telemetry","errorType":"InvalidRequestFormat"}`},
+		{"a path that ends in a slash", "PUT", extapi.PathTelemetry + "/", subscription, fake{}, 200, `"OK"`},
+		{"logs with a slash", "PUT", extapi.PathLogs + "/", logsSubscription, fake{}, 200, `"OK"`},
 		{"subscription refused", "PUT", extapi.PathTelemetry, `{}`, fake{}, 400, `{"errorMessage":"schemaVersion is missing; types should not be empty; destination.protocol is missing","errorType":"ValidationError"}`},
 		{"subscription too large", "PUT", extapi.PathTelemetry, strings.Repeat(" ", extapi.MaxBodyBytes+1), fake{}, 413, `{"errorMessage":"request body is larger than 262144 bytes","errorType":"RequestEntityTooLarge"}`},
 		{"error report too large", "POST", extapi.PathExitError, strings.Repeat(" ", extapi.MaxBodyBytes+1), fake{}, 413, `{"errorMessage":"request body is larger than 262144 bytes","errorType":"RequestEntityTooLarge"}`},
