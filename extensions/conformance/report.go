@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -53,7 +52,7 @@ func WriteResult(w io.Writer, r Result) error {
 	return err
 }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(printable(text)), " ") }
+func oneLine(text string) string { return printable(strings.Join(strings.Fields(text), " ")) }
 
 // printable replaces what a terminal might act on.
 func printable(text string) string {
@@ -127,7 +126,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	for _, result := range r.Results {
 		out.Results = append(out.Results, jsonResult{
 			result.Name, result.Outcome, result.What, result.Expect, result.Seen, result.Took.Seconds(),
-			slices.Concat([]Figure{}, result.Figures), result.Output,
+			append([]Figure{}, result.Figures...), result.Output,
 		})
 	}
 	e := json.NewEncoder(w)
