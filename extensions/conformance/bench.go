@@ -12,7 +12,6 @@ import (
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/internal/life"
-	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
@@ -23,6 +22,8 @@ type Bench struct {
 	dir, opt string
 	names    []string
 	bus      *telemetry.Bus
+	where    where
+	sink     *sink
 	known    *traits
 	failed   bool     // a scenario has
 	output   []string // what the last environment's extensions wrote
@@ -38,8 +39,14 @@ func newBench(cfg Config) (b *Bench, cleanup func(), err error) {
 		remove()
 		return nil, nil, err
 	}
-	b = &Bench{cfg: cfg, dir: dir, opt: opt, names: names, bus: telemetry.NewBus()}
+	sink, err := newSink()
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	b = &Bench{cfg: cfg, dir: dir, opt: opt, names: names, bus: telemetry.NewBus(), sink: sink}
 	return b, func() {
+		sink.close()
 		b.bus.Close()
 		remove()
 	}, nil
@@ -85,7 +92,7 @@ func (b *Bench) lacks(ctx context.Context, needs []need) string {
 // options are what a scenario changes about an environment.
 type options struct {
 	sink          mood
-	place         place.Place                     // nil is the run's
+	where         *where                          // nil is the run's
 	faults        func(http.Handler) http.Handler // put before the API
 	invokeTimeout time.Duration
 }
@@ -108,22 +115,22 @@ const markName = "LAMBENT_CONFORMANCE"
 
 // open makes an environment; nothing runs yet. Whoever opens ends.
 func (b *Bench) open(o options) (*subject, error) {
-	sink, err := newSink("127.0.0.1", "127.0.0.1", o.sink)
-	if err != nil {
+	if err := b.sink.set(o.sink); err != nil {
 		return nil, err
 	}
-	s := &subject{record: newRecord(), b: b, sink: sink, mark: markName + "=" + uuid.NewString()}
-	where := b.cfg.Place
-	if o.place != nil {
-		where = o.place
+	b.sink.forget()
+	s := &subject{record: newRecord(), b: b, sink: b.sink, mark: markName + "=" + uuid.NewString()}
+	at := b.where
+	if o.where != nil {
+		at = *o.where
 	}
 	timeout := b.cfg.InvokeTimeout
 	if o.invokeTimeout != 0 {
 		timeout = o.invokeTimeout
 	}
 	s.Environment = life.New(b.bus, life.Config{
-		ID: uuid.NewString(), Dir: b.dir, Opt: b.opt, Place: where, Function: "conformance",
-		Env:         append(sink.variables(b.cfg.Target), s.mark),
+		ID: uuid.NewString(), Dir: b.dir, Opt: b.opt, Place: at.place, Function: "conformance",
+		Env:         append(b.sink.variables(at.sinkHost, b.cfg.Target), s.mark),
 		InitTimeout: b.cfg.InitTimeout, InvokeTimeout: timeout, ShutdownBudget: b.cfg.ShutdownBudget,
 		Observe: s.observe, ObserveDelivery: s.observeDelivery, Settled: s.settled,
 		Tap: func(api http.Handler) http.Handler {
@@ -180,7 +187,6 @@ func (s *subject) invoke(ctx context.Context, n int, in life.Invocation) error {
 // end leaves nothing behind, whatever became of the scenario.
 func (s *subject) end() {
 	_ = s.Close() // it kills what runs
-	s.sink.close()
 	for _, p := range processes(s.mark) {
 		p.kill()
 	}

@@ -58,13 +58,17 @@ type Config struct {
 	InitTimeout, InvokeTimeout, ShutdownBudget time.Duration
 	// Invocations is how many there are in the scenarios of many; 0 means 100.
 	Invocations int
-	// Place is where the extension runs; nil means the best that this machine has.
-	Place place.Place
+	// Isolation is what an environment's extensions have of their own: "" or
+	// [place.Auto] is a network, files and processes where the machine can give them,
+	// which a program's main has to help with (see [place.ExitIfChild]).
+	Isolation place.Isolation
 	// Begin and End, if set, are told of each scenario as it runs.
 	Begin func(Scenario)
 	End   func(Result)
 
-	isolated func(context.Context) place.Place // nil is the package's; tests have their own
+	// own makes the place with a network for each environment; nil is isolate, tests
+	// have others.
+	own func(context.Context, place.Isolation, *sink) (where, error)
 }
 
 // Defaults of a run.
@@ -85,8 +89,8 @@ func (c Config) withDefaults() Config {
 			*value = normal
 		}
 	}
-	if c.isolated == nil {
-		c.isolated = isolated
+	if c.own == nil {
+		c.own = isolate
 	}
 	if c.Invocations == 0 {
 		c.Invocations = DefaultInvocations
@@ -115,6 +119,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	defer cleanup()
 	report := &Report{Extensions: b.names, Began: time.Now()}
+	if report.Place, err = b.choose(ctx); err != nil {
+		return nil, err
+	}
 	for _, scenario := range chosen {
 		if cfg.Begin != nil {
 			cfg.Begin(scenario)

@@ -9,9 +9,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lambent-host/lambent/extensions/internal/actors"
+	"github.com/lambent-host/lambent/extensions/place"
 )
 
 func TestMain(m *testing.M) {
+	place.ExitIfChild()
 	actors.Play()
 	goleak.VerifyTestMain(m)
 }
@@ -28,7 +30,7 @@ func actor(t *testing.T, name string) Config {
 			Env:         []string{actors.Env, actors.EnvFile + "=" + filepath.Join(t.TempDir(), "file")},
 			SinkEnv:     []string{actors.EnvSink},
 		},
-		Invocations: 20,
+		Invocations: 20, Isolation: place.None,
 	}
 }
 

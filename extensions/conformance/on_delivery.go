@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
-	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
@@ -59,11 +58,8 @@ func unknownEvents(ctx context.Context, b *Bench) Verdict {
 
 func redelivery(ctx context.Context, b *Bench) Verdict {
 	lose := &atomic.Bool{}
-	var where place.Place = place.Loopback{}
-	if b.cfg.Place != nil {
-		where = b.cfg.Place
-	}
-	return b.live(ctx, options{place: lossy{where, lose}}, func(s *subject) Verdict {
+	at := where{lossy{b.where.place, lose}, b.where.sinkHost}
+	return b.live(ctx, options{where: &at}, func(s *subject) Verdict {
 		lose.Store(true)
 		again := func() bool {
 			broken := false

@@ -44,13 +44,13 @@ func restart(ctx context.Context, b *Bench) Verdict {
 }
 
 func twoEnvironments(ctx context.Context, b *Bench) Verdict {
-	shared := pair(ctx, b, place.Loopback{})
+	shared := pair(ctx, b, loopback)
 	if shared == nil {
 		return pass("both worked, on one network")
 	}
-	own := b.cfg.isolated(ctx)
-	if own == nil {
-		return skip("on one network they collide (%v), and this machine cannot give each environment a network of its own", shared)
+	own, err := b.cfg.own(ctx, place.Full, b.sink)
+	if err != nil {
+		return skip("on one network they collide (%v), and this machine cannot give each environment a network of its own: %v", shared, err)
 	}
 	if err := pair(ctx, b, own); err != nil {
 		return fail("on one network: %v; each on a network of its own: %v", shared, err)
@@ -59,10 +59,10 @@ func twoEnvironments(ctx context.Context, b *Bench) Verdict {
 }
 
 // pair leads two environments at once.
-func pair(ctx context.Context, b *Bench, where place.Place) error {
+func pair(ctx context.Context, b *Bench, at where) error {
 	var both []*subject
 	for range 2 {
-		s, err := b.open(options{place: where})
+		s, err := b.open(options{where: &at})
 		if err != nil {
 			return err
 		}

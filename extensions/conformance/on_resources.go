@@ -7,10 +7,10 @@ import (
 var resourceScenarios = []Scenario{
 	{
 		Name: "memory", What: "the function is invoked twice as often as in invocations, and the processes' resident memory is looked at on the way",
-		Expect: "in the second half it grows by no more than 64 KiB for each invocation, or 4 MiB in all",
+		Expect: "in the second half it grows by no more than 64 KiB for each invocation, or 8 MiB in all",
 		needs:  []need{aNormalLife, visibleProcesses},
 		run: func(ctx context.Context, b *Bench) Verdict {
-			return growth(ctx, b, "resident memory", unitKiB, growthLimit{each: 64, free: 4 << 10}, func(all []proc) (sum int64) {
+			return growth(ctx, b, "resident memory", unitKiB, growthLimit{each: 64, free: 8 << 10}, func(all []proc) (sum int64) {
 				for _, p := range all {
 					sum += p.residentKiB()
 				}

@@ -15,7 +15,7 @@ var sinkScenarios = []Scenario{
 		run: func(ctx context.Context, b *Bench) Verdict {
 			return sinkLife(ctx, b, moodWell, func(s *subject) Verdict {
 				if n, _ := s.sink.seen(); n == 0 {
-					return fail("nothing arrived at %s, although the extension was told of it", s.sink.url())
+					return fail("nothing arrived at the sink (port %d), although the extension was told of it", s.sink.port)
 				}
 				return pass("")
 			})

@@ -13,9 +13,11 @@ import (
 type Report struct {
 	// Extensions are the names of what was tried.
 	Extensions []string
-	Began      time.Time
-	Took       time.Duration
-	Results    []Result
+	// Place says in words where they ran.
+	Place   string
+	Began   time.Time
+	Took    time.Duration
+	Results []Result
 }
 
 // Count is how many scenarios ended so.
@@ -33,8 +35,8 @@ func (r *Report) Failed() bool { return r.Count(Fail) > 0 }
 
 // Summary is one line.
 func (r *Report) Summary() string {
-	return fmt.Sprintf("%s: %d passed, %d failed, %d skipped in %.1f s", strings.Join(r.Extensions, ", "),
-		r.Count(Pass), r.Count(Fail), r.Count(Skip), r.Took.Seconds())
+	return fmt.Sprintf("%s: %d passed, %d failed, %d skipped in %.1f s, %s", strings.Join(r.Extensions, ", "),
+		r.Count(Pass), r.Count(Fail), r.Count(Skip), r.Took.Seconds(), r.Place)
 }
 
 // WriteResult writes one result as text: its outcome, what was seen, and for one
@@ -98,6 +100,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 // jsonReport is the form for machines.
 type jsonReport struct {
 	Extensions []string     `json:"extensions"`
+	Place      string       `json:"place"`
 	Began      time.Time    `json:"began"`
 	Seconds    float64      `json:"seconds"`
 	Passed     int          `json:"passed"`
@@ -120,7 +123,7 @@ type jsonResult struct {
 // WriteJSON writes the report as one JSON object.
 func (r *Report) WriteJSON(w io.Writer) error {
 	out := jsonReport{
-		Extensions: r.Extensions, Began: r.Began.UTC(), Seconds: r.Took.Seconds(),
+		Extensions: r.Extensions, Place: r.Place, Began: r.Began.UTC(), Seconds: r.Took.Seconds(),
 		Passed: r.Count(Pass), Failed: r.Count(Fail), Skipped: r.Count(Skip), Results: []jsonResult{},
 	}
 	for _, result := range r.Results {

@@ -17,8 +17,8 @@ import (
 // format in its texts.
 func mixed() *Report {
 	return &Report{
-		Extensions: []string{"my.ext", "other"},
-		Began:      time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)), Took: 1500 * time.Millisecond,
+		Extensions: []string{"my.ext", "other"}, Place: "somewhere",
+		Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)), Took: 1500 * time.Millisecond,
 		Results: []Result{
 			{Scenario{Name: "one", What: "a < b", Expect: "b > a"}, pass("all \x1b[31mwell").with(ms("latency", time.Millisecond), count("events", 3)), time.Second, nil},
 			{Scenario{Name: "two", What: `"x" & y`, Expect: "z"}, fail("it\nfailed ]]> \xff\x00").with(Figure{"memory", 17, unitKiB}), time.Second / 2, []string{"out \x07 <put>", "]]>"}},
@@ -35,7 +35,7 @@ func TestTable(t *testing.T) {
 	for _, want := range []string{
 		"pass  one               all ·[31mwell\n", "fail  two ", "      tried:    \"x\" & y\n      expected: z\n      | out · <put>\n",
 		"skip  three             no sink\n", "\none       latency  1.00   ms\n", "\ntwo       memory   17     KiB\n",
-		"my.ext, other: 1 passed, 1 failed, 1 skipped in 1.5 s\n",
+		"my.ext, other: 1 passed, 1 failed, 1 skipped in 1.5 s, somewhere\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
@@ -50,6 +50,7 @@ func TestJSON(t *testing.T) {
 	}
 	var read struct {
 		Extensions              []string
+		Place                   string
 		Began                   time.Time
 		Seconds                 float64
 		Passed, Failed, Skipped int

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lambent-host/lambent/extensions/internal/actors"
+	"github.com/lambent-host/lambent/extensions/place"
 )
 
 func TestWhatCannotBeTriedOut(t *testing.T) {
@@ -29,6 +30,7 @@ func TestWhatCannotBeTriedOut(t *testing.T) {
 		"both":              {Config{Target: Target{Executables: []string{file}, Layer: dir}}, "give one of them"},
 		"an empty layer":    {Config{Target: Target{Layer: dir}}, "there is no extension in " + filepath.Join(dir, "extensions")},
 		"unknown scenario":  {Config{Target: Target{Executables: []string{file}}, Scenarios: []string{"register", "silk"}}, `no scenario "silk"`},
+		"isolation":         {Config{Target: Target{Executables: []string{file}}, Isolation: "silk"}, `no isolation "silk"`},
 		"a broken variable": {Config{Target: Target{Executables: []string{file}, Env: []string{"NOVALUE"}}}, `"NOVALUE"`},
 	} {
 		if _, err := Run(t.Context(), c.cfg); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.want) {
@@ -45,7 +47,7 @@ func TestLayer(t *testing.T) {
 	}
 	cfg := Config{
 		Target:    Target{Layer: layer, Env: []string{actors.Env}},
-		Scenarios: []string{"register", "invocations", "shutdown", "leftovers"}, Invocations: 5,
+		Scenarios: []string{"register", "invocations", "shutdown", "leftovers"}, Invocations: 5, Isolation: place.None,
 	}
 	report := try(t, cfg)
 	if report.Count(Pass) != 4 || strings.Join(report.Extensions, " ") != "citizen good1" {

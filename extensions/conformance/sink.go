@@ -29,7 +29,6 @@ const slowAnswer = time.Second
 // sink is the extension's own backend as it may be on a bad day: an HTTP server
 // on loopback. It is safe for concurrent use.
 type sink struct {
-	host string // that extensions reach it by
 	port int
 
 	mu       sync.Mutex
@@ -42,18 +41,13 @@ type sink struct {
 	stop     context.CancelFunc
 }
 
-// newSink begins to listen, unless it is down from the beginning.
-func newSink(listen, host string, m mood) (*sink, error) {
-	s := &sink{host: host}
-	listener, err := net.Listen("tcp", net.JoinHostPort(listen, "0"))
+// newSink begins to listen, and is well.
+func newSink() (*sink, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the extension's backend: %w", err)
 	}
-	s.port = listener.Addr().(*net.TCPAddr).Port // the network is tcp
-	s.mood = m
-	if m == moodDown {
-		return s, listener.Close()
-	}
+	s := &sink{port: listener.Addr().(*net.TCPAddr).Port} // the network is tcp
 	s.serve(listener)
 	return s, nil
 }
@@ -82,7 +76,7 @@ func (s *sink) set(m mood) error {
 		s.server = nil
 		return err
 	case m != moodDown && s.server == nil:
-		listener, err := net.Listen("tcp", net.JoinHostPort(s.host, strconv.Itoa(s.port)))
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)))
 		if err != nil {
 			return fmt.Errorf("listen again for the extension's backend: %w", err)
 		}
@@ -144,21 +138,27 @@ func (s *sink) close() {
 	s.served.Wait()
 }
 
-// addr is the host:port that extensions reach it by.
-func (s *sink) addr() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
+// forget begins to count anew.
+func (s *sink) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests, s.bytes = 0, 0
+}
 
-func (s *sink) url() string { return "http://" + s.addr() }
-
-// variables are the target's, with the sink in its places.
-func (s *sink) variables(t Target) []string {
-	fill := strings.NewReplacer("{sink}", s.url(), "{sink.addr}", s.addr(), "{sink.port}", strconv.Itoa(s.port))
+// variables are the target's, with the sink in its places, for an environment that
+// reaches it by the name of host.
+func (s *sink) variables(host string, t Target) []string {
+	port := strconv.Itoa(s.port)
+	addr := net.JoinHostPort(host, port)
+	url := "http://" + addr
+	fill := strings.NewReplacer("{sink}", url, "{sink.addr}", addr, "{sink.port}", port)
 	var env []string
 	for _, pair := range t.Env {
 		name, value, _ := strings.Cut(pair, "=")
 		env = append(env, name+"="+fill.Replace(value))
 	}
 	for _, name := range t.SinkEnv {
-		env = append(env, name+"="+s.url())
+		env = append(env, name+"="+url)
 	}
 	return env
 }

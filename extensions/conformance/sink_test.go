@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -16,7 +17,7 @@ import (
 func ask(t *testing.T, s *sink, timeout time.Duration) (status int, err error) {
 	t.Helper()
 	client := &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Post(s.url()+"/v1/any", "text/plain", strings.NewReader("12345"))
+	res, err := client.Post(fmt.Sprintf("http://127.0.0.1:%d/v1/any", s.port), "text/plain", strings.NewReader("12345"))
 	if err != nil {
 		return 0, err
 	}
@@ -27,11 +28,14 @@ func ask(t *testing.T, s *sink, timeout time.Duration) (status int, err error) {
 
 // TestSinkMoods has one sink go through all its moods, on one port.
 func TestSinkMoods(t *testing.T) {
-	s, err := newSink("127.0.0.1", "127.0.0.1", moodDown)
+	s, err := newSink()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.close()
+	if err := s.set(moodDown); err != nil {
+		t.Fatal(err)
+	}
 	const patience = 10 * time.Second
 	if _, err := ask(t, s, patience); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("down: %v", err)
@@ -60,13 +64,19 @@ func TestSinkMoods(t *testing.T) {
 	if requests, bytes := s.seen(); requests != 5 || bytes != 25 {
 		t.Errorf("%d requests of %d bytes", requests, bytes)
 	}
+	if s.forget(); s.requests != 0 || s.bytes != 0 {
+		t.Error("it does not forget")
+	}
 }
 
 // TestSinkEndsWhatHangs closes a sink with a request that has no answer: that
 // one is broken off.
 func TestSinkEndsWhatHangs(t *testing.T) {
-	s, err := newSink("127.0.0.1", "127.0.0.1", moodHangs)
+	s, err := newSink()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.set(moodHangs); err != nil {
 		t.Fatal(err)
 	}
 	broken := make(chan error, 1)
@@ -87,10 +97,10 @@ func TestSinkEndsWhatHangs(t *testing.T) {
 }
 
 func TestVariablesTellOfTheSink(t *testing.T) {
-	s := &sink{host: "10.0.0.1", port: 80}
+	s := &sink{port: 80}
 	target := Target{Env: []string{"A=plain", "B={sink}/v1", "C={sink.addr};{sink.port}", "D=x=y"}, SinkEnv: []string{"E"}}
 	want := []string{"A=plain", "B=http://10.0.0.1:80/v1", "C=10.0.0.1:80;80", "D=x=y", "E=http://10.0.0.1:80"}
-	if got := s.variables(target); !slices.Equal(got, want) {
+	if got := s.variables("10.0.0.1", target); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for _, told := range []Target{{SinkEnv: []string{"E"}}, {Env: []string{"P={sink.port}"}}} {

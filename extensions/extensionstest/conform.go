@@ -32,8 +32,11 @@ func With(change func(*conformance.Config)) Option { return change }
 // Conform tries an executable out in all scenarios of package conformance, as
 // "lambent extension test" does, each a subtest of t: one that fails tells what was
 // expected, what was seen and what the extension wrote; one that does not apply is
-// skipped with the reason. The test must not be parallel to others that use the
-// extension's fixed ports.
+// skipped with the reason.
+//
+// The extension runs isolated, as on Lambda, where the machine may do that and the
+// package's TestMain begins with place.ExitIfChild; elsewhere it runs on the
+// machine itself, and must not run beside another that uses the same ports.
 func Conform(t *testing.T, executable string, options ...Option) *conformance.Report {
 	t.Helper()
 	cfg := conformance.Config{Target: conformance.Target{Executables: []string{executable}}}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lambent-host/lambent/extensions/conformance"
+	"github.com/lambent-host/lambent/extensions/place"
 )
 
 const aboutExtensionTest = `Test leads an extension, written in any language, through the lives that it may meet:
@@ -25,6 +26,10 @@ server on loopback that can be slow or gone. The extension has to be told of it:
 --sink-env NAME sets a variable to its URL, and in the values of --env {sink} stands
 for the URL, {sink.addr} for host:port and {sink.port} for the port. Without that
 those scenarios are skipped; a skipped scenario has not passed.
+
+The extension runs isolated, as on Lambda, where this machine may do that: it has a
+network, /tmp and /opt of its own, and the last line says so. --isolation none runs
+it on the machine itself.
 
 Several executables are tested together, as they would run beside one function;
 --layer takes a folder laid out as a Lambda layer instead.
@@ -71,6 +76,7 @@ func (a *app) extensionTestCommand() *cobra.Command {
 	flags.IntVar(&in.Invocations, "invocations", conformance.DefaultInvocations, "how many there are in the scenarios of many")
 	flags.StringArrayVar(&in.Env, "env", nil, "`NAME=VALUE` for the extension; can be given again")
 	flags.StringArrayVar(&in.SinkEnv, "sink-env", nil, "`NAME` of a variable that tells the extension its backend's URL; can be given again")
+	flags.StringVar((*string)(&in.Isolation), "isolation", string(place.Auto), "what the extension has of its own: full (network, files, processes, user), network (and processes), none, auto (full where this machine may, else none)")
 	flags.StringVar(&in.Layer, "layer", "", "test the extensions of a `DIR` laid out as a layer")
 	return cmd
 }

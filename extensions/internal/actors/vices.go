@@ -30,7 +30,8 @@ const (
 // vices are actors with one fault each, for a kit that has to find it, and one
 // without.
 var vices = map[string]func(ctx context.Context, name string) error{
-	"citizen":      citizen,
+	"citizen":      func(ctx context.Context, name string) error { return citizen(ctx, name, 0) },
+	"settler":      func(ctx context.Context, name string) error { return citizen(ctx, name, settledPort) },
 	"misnamed":     func(ctx context.Context, name string) error { return good(ctx, "not-"+name) },
 	"pushy":        pushy,
 	"refusing":     listening(func(telemetry.Event) error { return errors.New("not mine") }),
@@ -65,9 +66,14 @@ var subscription = sdk.Telemetry{
 	Types:   []telemetry.Category{telemetry.CategoryPlatform, telemetry.CategoryFunction},
 }
 
+// settledPort is where a settler listens, whoever else does.
+const settledPort = 18766
+
 // citizen does everything right: it listens, and tells its backend what it
 // heard, without minding whether that is well.
-func citizen(ctx context.Context, name string) error {
+func citizen(ctx context.Context, name string, port int) error {
+	at := subscription
+	at.Port = port
 	client := &http.Client{Timeout: 200 * time.Millisecond}
 	tell := func(ctx context.Context, ev sdk.Event) error {
 		if url := os.Getenv(EnvSink); url != "" {
@@ -78,7 +84,7 @@ func citizen(ctx context.Context, name string) error {
 	return sdk.Run(ctx, sdk.Config{
 		Name: name, OnInvoke: tell, OnShutdown: tell,
 		OnTelemetry: func(context.Context, []telemetry.Event) error { return nil },
-		Telemetry:   subscription,
+		Telemetry:   at,
 	})
 }
 
