@@ -191,6 +191,7 @@ func (s *Set) fail(x *extension, st state, typ, reason string) {
 func (s *Set) exited(x *extension, status, output string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	x.gone = true
 	s.observe(x, "exited", status)
 	if !s.stopping && output != "" {
 		s.log.Warn().Str("extension", x.name).Str("output", output).Msg("what an extension wrote before it ended")

@@ -42,6 +42,7 @@ type extension struct {
 	events []extapi.EventType
 	failed *ExtensionError
 
+	gone    bool           // its process has ended
 	polled  bool           // has called next
 	waiting bool           // a next call waits
 	sending bool           // an event is on its way out

@@ -102,7 +102,9 @@ func (s *Set) awaitProcesses(ctx context.Context) {
 		case <-x.proc.done:
 		case <-ctx.Done():
 			s.mu.Lock()
-			s.kill(x, "still running at the end of the budget")
+			if !x.gone {
+				s.kill(x, "still running at the end of the budget")
+			}
 			s.mu.Unlock()
 		}
 	}
