@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -43,8 +42,8 @@ type meters struct {
 	overhead    metric.Float64Histogram
 	throttles   metric.Int64Counter
 
-	mu   sync.RWMutex
-	sets map[measured]attribute.Set
+	mu     sync.RWMutex
+	series map[measured]series
 }
 
 // measured is what invocations are counted by.
@@ -53,11 +52,18 @@ type measured struct {
 	async             bool
 }
 
+// series are the attributes of a [measured] in the forms that instruments take, made
+// once: an invocation that is counted allocates nothing for it.
+type series struct {
+	add    []metric.AddOption
+	record []metric.RecordOption
+}
+
 // newMeters makes the instruments. An error can only be about their names, which
 // are constants, and the instrument does nothing then.
 func newMeters(m metric.Meter) *meters {
 	seconds := metric.WithExplicitBucketBoundaries(secondsBounds...)
-	s := &meters{sets: map[measured]attribute.Set{}}
+	s := &meters{series: map[measured]series{}}
 	s.invocations, _ = faasconv.NewInvocations(m)
 	s.coldstarts, _ = faasconv.NewColdstarts(m)
 	s.errors, _ = faasconv.NewErrors(m)
@@ -80,29 +86,29 @@ func (m *meters) reported(ctx context.Context, c *call, r environment.Report) {
 	if !m.invocations.Inst().Enabled(ctx) {
 		return
 	}
-	set := m.set(c)
+	of := m.seriesOf(c)
 	switch {
 	case r.Status == telemetry.StatusTimeout:
-		m.timeouts.AddSet(ctx, 1, set)
+		m.timeouts.Inst().Add(ctx, 1, of.add...)
 	case r.Failed:
-		m.errors.AddSet(ctx, 1, set)
+		m.errors.Inst().Add(ctx, 1, of.add...)
 	default:
-		m.invocations.AddSet(ctx, 1, set)
+		m.invocations.Inst().Add(ctx, 1, of.add...)
 	}
-	m.duration.RecordSet(ctx, r.Answered.Sub(r.Began).Seconds(), set)
-	m.cpu.RecordSet(ctx, r.CPU.Seconds(), set)
-	m.memory.RecordSet(ctx, int64(r.MaxMemory), set) //nolint:gosec // a wasm memory ends at 4 GiB
+	m.duration.Inst().Record(ctx, r.Answered.Sub(r.Began).Seconds(), of.record...)
+	m.cpu.Inst().Record(ctx, r.CPU.Seconds(), of.record...)
+	m.memory.Inst().Record(ctx, int64(r.MaxMemory), of.record...) //nolint:gosec // a wasm memory ends at 4 GiB
 	if r.Extensions > 0 {
-		record(ctx, m.overhead, r.Ended.Sub(r.Answered), set)
+		m.overhead.Record(ctx, r.Ended.Sub(r.Answered).Seconds(), of.record...)
 	}
 	if !r.Cold {
 		return
 	}
-	m.coldstarts.AddSet(ctx, 1, set)
+	m.coldstarts.Inst().Add(ctx, 1, of.add...)
 	if r.Restored {
-		record(ctx, m.restored, r.Init, set)
+		m.restored.Record(ctx, r.Init.Seconds(), of.record...)
 	} else {
-		m.initialized.RecordSet(ctx, r.Init.Seconds(), set)
+		m.initialized.Inst().Record(ctx, r.Init.Seconds(), of.record...)
 	}
 }
 
@@ -114,36 +120,33 @@ func (m *meters) refused(ctx context.Context, c *call, err error) {
 	}
 	var throttled interface{ Throttled() bool }
 	if errors.As(err, &throttled) && throttled.Throttled() {
-		m.throttles.Add(ctx, 1, metric.WithAttributeSet(m.set(c)))
+		m.throttles.Add(ctx, 1, m.seriesOf(c).add...)
 		return
 	}
-	m.errors.AddSet(ctx, 1, m.set(c))
+	m.errors.Inst().Add(ctx, 1, m.seriesOf(c).add...)
 }
 
-func record(ctx context.Context, h metric.Float64Histogram, d time.Duration, set attribute.Set) {
-	h.Record(ctx, d.Seconds(), metric.WithAttributeSet(set))
-}
+// maxSeries bounds what is remembered of functions that may be gone by now.
+const maxSeries = 10000
 
-// maxSets bounds what is remembered of functions that may be gone by now.
-const maxSets = 10000
-
-// set returns the attributes that the call is counted under; they are made once.
-func (m *meters) set(c *call) attribute.Set {
+// seriesOf returns what the call is counted under.
+func (m *meters) seriesOf(c *call) series {
 	key := measured{c.version.FunctionName, c.version.Version, c.req.Async}
 	m.mu.RLock()
-	set, ok := m.sets[key]
+	of, ok := m.series[key]
 	m.mu.RUnlock()
 	if ok {
-		return set
+		return of
 	}
-	set = attribute.NewSet(semconv.FaaSName(key.function), semconv.FaaSVersion(key.version), triggerOf(key.async))
+	set := metric.WithAttributeSet(attribute.NewSet(semconv.FaaSName(key.function), semconv.FaaSVersion(key.version), triggerOf(key.async)))
+	of = series{add: []metric.AddOption{set}, record: []metric.RecordOption{set}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.sets) >= maxSets {
-		clear(m.sets)
+	if len(m.series) >= maxSeries {
+		clear(m.series)
 	}
-	m.sets[key] = set
-	return set
+	m.series[key] = of
+	return of
 }
 
 // triggerOf is the convention's word for how the function was called: an event comes
