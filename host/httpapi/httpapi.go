@@ -97,6 +97,6 @@ func (a *api) routes() []route {
 		{http.MethodPost, "/2014-11-13/functions/:name/invoke-async", opInvokeAsync, a.invokeAsync},
 		{http.MethodGet, "/lambent/code/:digest", "DownloadCode", a.downloadCode},
 		{http.MethodGet, "/lambent/layers/:digest", "DownloadLayer", a.downloadLayer},
-		{http.MethodGet, "/lambent/healthz", "Health", health},
+		{http.MethodGet, "/lambent/healthz", opHealth, health},
 	}
 }

@@ -19,8 +19,9 @@ import (
 	"github.com/lambent-host/lambent/host/lambdaapi"
 )
 
-// Names of the operations that invoke.
+// Names of the operations that invoke, and of one that nobody wants to be told of.
 const (
+	opHealth      = "Health"
 	opInvoke      = "Invoke"
 	opInvokeAsync = "InvokeAsync"
 )

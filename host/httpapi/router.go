@@ -69,7 +69,7 @@ func (r *router) serve(rt route) echo.HandlerFunc {
 
 // run is the operation with a span around it, and without its panics.
 func (r *router) run(ctx context.Context, rt route, req *request) (res response, err error) {
-	if rt.name != opInvoke { // an invocation has a span of its own
+	if rt.name != opInvoke && rt.name != opHealth { // an invocation has a span of its own, and a probe is no news
 		var span trace.Span
 		ctx, span = r.cfg.Tracer.Start(ctx, rt.name, trace.WithSpanKind(trace.SpanKindServer))
 		defer func() {
