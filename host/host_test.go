@@ -35,6 +35,14 @@ type fixture struct {
 // and runs: a Go module takes seconds to compile.
 func start(t *testing.T, change ...func(*host.Config)) *fixture {
 	t.Helper()
+	f := launch(t, change...)
+	t.Cleanup(func() { f.stop(t) })
+	return f
+}
+
+// launch is start for a test that ends the host itself.
+func launch(t *testing.T, change ...func(*host.Config)) *fixture {
+	t.Helper()
 	cfg := host.DefaultConfig()
 	cfg.Listen = "127.0.0.1:0"
 	cfg.DataDir = t.TempDir()
@@ -49,9 +57,7 @@ func start(t *testing.T, change ...func(*host.Config)) *fixture {
 		t.Fatal(err)
 	}
 	h.Start()
-	f := &fixture{Host: h, sdk: sdk(h.Addr()), dir: cfg.DataDir}
-	t.Cleanup(func() { f.stop(t) })
-	return f
+	return &fixture{Host: h, sdk: sdk(h.Addr()), dir: cfg.DataDir}
 }
 
 // stop ends the host; the cleanup does it again, to no effect.

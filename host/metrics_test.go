@@ -1,10 +1,14 @@
 package host_test
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -137,5 +141,29 @@ func TestThereIsNoPageWhereNoneIsWanted(t *testing.T) {
 		if response, _ := f.send(t, http.MethodGet, "/metrics", "", nil); response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: status %d, want 404", env, response.StatusCode)
 		}
+	}
+}
+
+// A collector that takes connections and never answers: invocations go on, and so does
+// the end of the host.
+func TestACollectorThatHangsHoldsNoInvocationUp(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for _, protocol := range []string{"http/protobuf", "grpc"} {
+		t.Run(protocol, func(t *testing.T) {
+			f := launch(t, exportTo(t, "http://"+listener.Addr().String(), protocol, "OTEL_BSP_MAX_QUEUE_SIZE=8", "OTEL_BLRP_MAX_QUEUE_SIZE=8"))
+			f.deploy(t, "hello", "hello", settings{})
+			for range 50 { // many times what the queues hold
+				f.invoke(t, "hello", `{"name":"Ada"}`)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+			defer cancel()
+			if err := f.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "OpenTelemetry") {
+				t.Errorf("shutdown: %v, want that the flush had no time left", err)
+			}
+		})
 	}
 }

@@ -68,6 +68,7 @@ type Sink struct {
 	logging *outlet
 	res     *resource.Resource
 
+	stray     *outlet            // what the SDK tells nobody else
 	cancel    context.CancelFunc // of exports under way
 	following sync.WaitGroup
 }
@@ -88,6 +89,8 @@ func New(ctx context.Context, cfg Config) (*Sink, error) {
 	}
 	exports, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
+	s.stray = &outlet{signal: "data", tell: cfg.Tell, ctx: exports, now: time.Now}
+	s.hearStrays()
 	outletOf := func(signal string, limit int64) *outlet {
 		o := &outlet{signal: signal, limit: limit, tell: cfg.Tell, ctx: exports, now: time.Now}
 		s.outlets = append(s.outlets, o)
@@ -207,6 +210,7 @@ func (s *Sink) Shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, FlushTimeout)
 	defer cancel()
 	defer s.cancel() // nobody waits any more for what hangs
+	defer strays.CompareAndSwap(s, nil)
 	followed := make(chan struct{})
 	go func() { s.following.Wait(); close(followed) }()
 	select {

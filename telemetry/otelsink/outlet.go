@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -81,6 +82,25 @@ func (o *outlet) lose(n int64, err error) {
 
 func (o *outlet) attributes() attribute.Set {
 	return attribute.NewSet(attribute.String("lambent.telemetry.signal", o.signal))
+}
+
+// strays is who is told what the SDK hands to its error handler, of which a process has
+// one: an instrument that is made wrongly, a page that cannot be written. The last sink
+// that was made is.
+var (
+	strays     atomic.Pointer[Sink]
+	hearStrays = sync.OnceFunc(func() {
+		otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+			if s := strays.Load(); s != nil && !errors.Is(err, context.Canceled) {
+				s.stray.lose(0, err)
+			}
+		}))
+	})
+)
+
+func (s *Sink) hearStrays() {
+	strays.Store(s)
+	hearStrays()
 }
 
 // spanGate lets spans into the SDK's queue.
