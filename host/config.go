@@ -45,6 +45,10 @@ type Config struct {
 	// and observe the environments of all functions, or of those that NAME.json
 	// beside NAME names; "" means none.
 	HostExtensionsDir string
+	// ExtensionActivity and ExtensionDelivery, if set, are told of every call of an
+	// extension and of every try to bring it telemetry. They must not block.
+	ExtensionActivity func(extensions.Activity)
+	ExtensionDelivery func(extensions.Delivery)
 	// TelemetrySettled, if set, is told what became of the events of each
 	// subscription of an extension, when it has ended. It must not block.
 	TelemetrySettled func(extensions.Account)

@@ -150,7 +150,8 @@ func (h *Host) open(ctx context.Context) error {
 		return err
 	}
 	h.pool = environment.NewPool(environment.Config{
-		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Observe: h.invocationObserver(), Layers: layers, TelemetrySettled: cfg.TelemetrySettled, Place: where, TmpRoot: h.tmp,
+		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Observe: h.invocationObserver(), Layers: layers, Place: where, TmpRoot: h.tmp,
+		ExtensionActivity: cfg.ExtensionActivity, ExtensionDelivery: cfg.ExtensionDelivery, TelemetrySettled: cfg.TelemetrySettled,
 		CPUQuota: cfg.CPUQuota == QuotaLambda,
 		Idle:     cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
 		SnapshotInitTimeout: environment.SnapshotInitTimeout, RestoreTimeout: environment.RestoreTimeout,
@@ -247,6 +248,12 @@ func newEnvironmentID() string { return strings.ReplaceAll(uuid.NewString(), "-"
 
 // Addr is the address the host listens on, host:port.
 func (h *Host) Addr() string { return h.listener.Addr().String() }
+
+// Telemetry subscribes to the events of all execution environments, for a program that
+// has the host in it. The subscription ends with Shutdown.
+func (h *Host) Telemetry(cfg telemetry.SubscriptionConfig) *telemetry.Subscription {
+	return h.bus.Subscribe(cfg)
+}
 
 // Start begins to publish, to work off the queue and to answer. It returns at once.
 func (h *Host) Start() {

@@ -11,7 +11,7 @@ receive its telemetry. They need no running host.`
 
 // extensionCommands make the commands below "lambent extension", in the order of
 // the help.
-var extensionCommands = []func(*app) *cobra.Command{(*app).extensionTestCommand}
+var extensionCommands = []func(*app) *cobra.Command{(*app).extensionNewCommand, (*app).extensionRunCommand, (*app).extensionTestCommand}
 
 func (a *app) extensionCommand() *cobra.Command {
 	cmd := &cobra.Command{

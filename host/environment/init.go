@@ -118,7 +118,7 @@ func (e *environment) startExtensions(ctx context.Context) error {
 		Env:     e.variables(),
 		Stream:  e.stream,
 		Log:     e.log,
-		Settled: e.cfg.TelemetrySettled,
+		Observe: e.cfg.ExtensionActivity, ObserveDelivery: e.cfg.ExtensionDelivery, Settled: e.cfg.TelemetrySettled,
 	})
 	var failed *extensions.ExtensionError
 	switch {

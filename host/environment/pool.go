@@ -39,6 +39,10 @@ type Config struct {
 	Observe func(function string, ev extensions.InvokeEvent)
 	// Layers lays out what functions see as /opt; nil where no function has layers.
 	Layers Layers
+	// ExtensionActivity and ExtensionDelivery, if set, are told of every call of an
+	// extension and of every try to bring it telemetry. They must not block.
+	ExtensionActivity func(extensions.Activity)
+	ExtensionDelivery func(extensions.Delivery)
 	// TelemetrySettled, if set, is told what became of the events of each
 	// subscription of an extension, when it has ended. It must not block.
 	TelemetrySettled func(extensions.Account)
