@@ -15,6 +15,7 @@ import (
 
 func TestMain(m *testing.M) {
 	ExitIfChild()
+	playRole()
 	goleak.VerifyTestMain(m)
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/lambent-host/lambent/extensions/place/egress"
@@ -113,8 +114,13 @@ func (n *namespaces) setup(env Environment) (keeper.Setup, error) {
 		}
 	}
 	for _, path := range env.Extensions {
-		if setup.Files[filepath.Base(path)], err = real(path); err != nil {
+		resolved, err := real(path)
+		if err != nil {
 			return setup, err
+		}
+		setup.Files[filepath.Base(path)] = resolved
+		if !setup.OwnFiles && strings.HasPrefix(resolved, "/tmp/") {
+			setup.Tmp = "" // it would cover the extension
 		}
 	}
 	return setup, nil

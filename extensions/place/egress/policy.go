@@ -62,10 +62,13 @@ func ParseRule(text string) (Rule, error) {
 		if addr, err = netip.ParseAddr(where); err != nil {
 			return Rule{}, fmt.Errorf("%q is neither host:PORT nor an address or network", text)
 		}
+		if addr.Zone() != "" {
+			return Rule{}, fmt.Errorf("%q: a zone is of one link, and there is another inside", text)
+		}
 		prefix = netip.PrefixFrom(addr, addr.BitLen())
 	}
-	if prefix.Addr().Zone() != "" || prefix.Addr().Is4In6() {
-		return Rule{}, fmt.Errorf("%q: neither zones nor IPv4 within IPv6 are understood", text)
+	if prefix.Addr().Is4In6() {
+		return Rule{}, fmt.Errorf("%q: write the IPv4 address alone", text)
 	}
 	if prefix.Addr().IsLoopback() {
 		return Rule{}, fmt.Errorf("%q: the loopback an extension sees is its own; host:PORT allows a port of the host's", text)

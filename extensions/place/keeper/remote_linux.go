@@ -297,6 +297,9 @@ func (k *Keeper) Start(path string, env []string, stdout, stderr io.Writer) (*Pr
 	return p, nil
 }
 
+// PID is the keeper's process id.
+func (k *Keeper) PID() int { return k.cmd.Process.Pid }
+
 // kill ends the process, and so all of its namespace.
 func (k *Keeper) kill() { _ = k.cmd.Process.Kill() } // an error: it has ended
 

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package place
+
+// playRole is for processes that there are only on Linux.
+func playRole() {}
