@@ -36,7 +36,11 @@ func startProcess(room place.Room, path string, env []string, stream *telemetry.
 		status := proc.Wait()
 		stdout.Flush()
 		stderr.Flush()
-		exited(status, out.String()+failures.String())
+		output := out.String() + failures.String()
+		if advice := place.Advise(room, output); advice != "" {
+			status += ": " + advice
+		}
+		exited(status, output)
 	}()
 	return p, nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
+	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
@@ -47,6 +48,12 @@ func (s registry) subscribe(id string, sub extapi.Subscription) (x *extension, a
 			"extension %s has subscribed through the other of Telemetry API and Logs API", x.name)
 	case replaced >= 0 && x.deliveries[replaced].cfg.Equal(sub):
 		return x, true, nil
+	}
+	if err := place.Claim(s.room, sub.Destination.Port); err != nil {
+		s.log.Warn().Str("extension", x.name).Err(err).Msg("an extension's subscription was refused")
+		return nil, false, extapi.Forbidden(sub.Errors().AccessDenied, "%v", err)
+	}
+	switch {
 	case replaced >= 0:
 		x.deliveries[replaced] = s.deliver(x, sub, x.deliveries[replaced])
 	case len(x.deliveries) >= maxSubscriptions:

@@ -17,8 +17,11 @@ import (
 )
 
 // daemons leaves children behind in every way there is: in its group, in a session of
-// its own, and forked twice. Each of them runs sleep for as many seconds as it is told.
-const daemons = `sleep %[1]d & setsid sleep %[1]d & (setsid sh -c 'sleep %[1]d & sleep %[1]d' >/dev/null 2>&1 &); nohup sleep %[1]d >/dev/null 2>&1 & `
+// its own, and forked twice. Each of them runs sleep for as many seconds as it is told,
+// and the extension goes on when all five do.
+const daemons = `sleep %[1]d & setsid sleep %[1]d & (setsid sh -c 'sleep %[1]d & sleep %[1]d' >/dev/null 2>&1 &); nohup sleep %[1]d >/dev/null 2>&1 &
+while [ $(pgrep -fc '^sleep %[1]d') -lt 5 ]; do :; done
+`
 
 // sleepers counts them.
 func sleepers(t *testing.T, seconds int) int {
@@ -33,10 +36,12 @@ func TestClosingEndsDaemons(t *testing.T) {
 			s := open(t, isolated(t, nil), map[string]string{"it": fmt.Sprintf(daemons, mark) + rest})
 			process, out := s.start("it")
 			out.await(t, "ready")
-			eventually(t, "daemons", func() bool { return sleepers(t, mark) > 2 })
 			if name == "ended" {
 				if status := process.Wait(); status != "exit status 0" {
 					t.Errorf("ended with %s", status)
+				}
+				if n := sleepers(t, mark); n != 3 { // those of its group have ended with it
+					t.Errorf("%d are left of an extension that has ended, want 3", n)
 				}
 			}
 			if err := s.Close(); err != nil {
@@ -202,7 +207,6 @@ func TestAHostThatIsKilledLeavesNothing(t *testing.T) {
 			ready++
 		}
 	}
-	eventually(t, "daemons", func() bool { return sleepers(t, mark) > 4 })
 	keepers := children(t, host.Process.Pid)
 	if len(keepers) != 2 {
 		t.Errorf("the host has the children %v", keepers)

@@ -114,11 +114,6 @@ func (f *furthest) Open(ctx context.Context, env Environment) (Room, net.Listene
 	return f.Place.Open(ctx, env)
 }
 
-// sharedAdvice is what to do where extensions share the machine's ports.
-const sharedAdvice = "Two environments whose extensions listen on one port of this machine do not run at a time: " +
-	"run the host where it may make namespaces (Linux, as root or with user namespaces; --extension-isolation full says why it may not), " +
-	"or with --concurrency 1"
-
 // wayOut is what the host knows of its own way out.
 func wayOut(cfg Config) egress.Config {
 	out := egress.Config{Mode: cfg.Egress, Allow: cfg.Allow, IPv6: hasIPv6()}

@@ -15,13 +15,6 @@ type loopback struct {
 	all    []*process
 }
 
-// Shared tells whether the processes of a room have the machine's own ports, so that
-// two rooms can be in each other's way.
-func Shared(room Room) bool {
-	_, shared := room.(*loopback)
-	return shared
-}
-
 var errClosed = errors.New("the room is closed")
 
 func (*loopback) Dial(ctx context.Context, port int) (net.Conn, error) {
@@ -47,6 +40,7 @@ func (l *loopback) Close() error {
 	l.closed = true
 	all := l.all
 	l.all = nil
+	claims.release(l)
 	l.mu.Unlock()
 	for _, p := range all {
 		p.Kill()

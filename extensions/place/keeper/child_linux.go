@@ -55,7 +55,7 @@ func keep() error {
 	}
 	listener, err := c.make(setup)
 	if err != nil {
-		return errors.Join(err, c.host.send(answerTo(0, err)))
+		return c.host.send(answerTo(0, err)) // the host says it
 	}
 	err = c.host.send(answerTo(0, nil), listener)
 	_ = listener.Close() // it is the host's
