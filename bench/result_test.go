@@ -117,8 +117,8 @@ func TestColdRefusesAWarmInvocation(t *testing.T) {
 }
 
 func TestPayloadIsAKilobyteOfJSON(t *testing.T) {
-	payload := order()
-	if !json.Valid(payload) || len(payload) < 900 || len(payload) > 1200 || !bytes.Equal(payload, order()) {
+	payload := Order()
+	if !json.Valid(payload) || len(payload) < 900 || len(payload) > 1200 || !bytes.Equal(payload, Order()) {
 		t.Errorf("%d bytes: %s", len(payload), payload)
 	}
 }

@@ -22,7 +22,7 @@ import (
 const functionName = "bench"
 
 // guests are the functions that can be measured, in folders of that name, each
-// with a part of its answer to order() that shows it works. They answer the
+// with a part of its answer to Order() that shows it works. They answer the
 // same bytes each time.
 var guests = map[string]string{"json": `"totalled"`, "echo": `"leave at the door"`}
 
@@ -56,7 +56,7 @@ type Setup struct {
 // openStage makes a stage; whoever has it owes a close. progress is told about
 // each step.
 func openStage(ctx context.Context, cfg Config, progress func(string)) (_ *stage, err error) {
-	st := &stage{payload: order()}
+	st := &stage{payload: Order()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, st.close(context.WithoutCancel(ctx)))
@@ -159,8 +159,8 @@ func (st *stage) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// order is about a kilobyte of JSON, the same on each run.
-func order() []byte {
+// Order is about a kilobyte of JSON, the same on each run.
+func Order() []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"id":"order-1","customer":{"name":"Ada","street":"1 Loopback Road","city":"London"},"lines":[`)
 	for i := range 20 {
