@@ -35,12 +35,12 @@ func (s *Set) FinishInit(ctx context.Context) error {
 // Invoke hands INVOKE to every extension that registered for it. It never
 // blocks: an extension that is not waiting gets it with its next call.
 func (s *Set) Invoke(ev InvokeEvent) {
-	event := invokeEvent(ev)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.all) == 0 {
 		return
 	}
+	event := invokeEvent(ev)
 	for _, x := range s.all {
 		if x.wants(extapi.Invoke) && !x.state.failed() {
 			x.queue = []extapi.Event{event}

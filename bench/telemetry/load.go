@@ -80,6 +80,12 @@ func (b *trial) loads(ctx context.Context) (err error) {
 		if err := b.open(ctx, st, n); err != nil {
 			return fmt.Errorf("%s: %w", load.Case, err)
 		}
+		if n == 0 { // while nothing is delivered to others
+			b.progress("counting allocations")
+			if b.report.Allocations, err = b.allocations(ctx, st); err != nil {
+				return err
+			}
+		}
 	}
 	for round := range b.cfg.Rounds {
 		b.progress(fmt.Sprintf("round %d of %d", round+1, b.cfg.Rounds))
@@ -90,9 +96,7 @@ func (b *trial) loads(ctx context.Context) (err error) {
 			}
 		}
 	}
-	b.progress("counting allocations")
-	b.report.Allocations, err = b.allocations(ctx, stages[0])
-	return err
+	return nil
 }
 
 func (b *trial) open(ctx context.Context, st *stage, n int) (err error) {
@@ -132,13 +136,16 @@ func (st *stage) endpoint() string { return "http://" + st.host.Addr() }
 
 // load sends one round of requests.
 func (b *trial) load(ctx context.Context, st *stage) error {
+	warmup := min(b.cfg.Requests, 20*b.cfg.Concurrency)
+	cpu := cpuTime()
 	result, err := bench.RunLoad(ctx, bench.LoadConfig{
 		URL: st.endpoint() + "/2015-03-31/functions/" + functionName + "/invocations", Payload: st.payload, Want: st.answer,
-		Warmup: min(b.cfg.Requests, 20*b.cfg.Concurrency), Requests: b.cfg.Requests, Concurrency: b.cfg.Concurrency,
+		Warmup: warmup, Requests: b.cfg.Requests, Concurrency: b.cfg.Concurrency,
 	})
 	if err != nil {
 		return err
 	}
+	st.CPU = append(st.CPU, measure.Milliseconds(cpuTime()-cpu)/float64(b.cfg.Requests+warmup))
 	st.PerSecond = append(st.PerSecond, result.PerSecond())
 	st.P50 = append(st.P50, measure.Milliseconds(result.Percentile(50)))
 	st.P99 = append(st.P99, measure.Milliseconds(result.Percentile(99)))

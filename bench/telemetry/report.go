@@ -30,6 +30,9 @@ type Load struct {
 	PerSecond []float64 `json:"perSecond"`
 	P50       []float64 `json:"p50Ms"`
 	P99       []float64 `json:"p99Ms"`
+	// CPU is the time of the CPUs that host and clients used for a request, in
+	// milliseconds; that of the subscribers' processes is not in it.
+	CPU []float64 `json:"cpuMs"`
 	// Ratio is the throughput divided by that without a subscriber in the same round.
 	Ratio measure.Spread `json:"ratio"`
 	// Taking and Hanging are what became of the events of the subscribers that
@@ -87,14 +90,14 @@ func (r *Report) WriteTable(w io.Writer) error {
 	c := r.Config
 	fmt.Fprintf(&b, "function %s, %d workers, %d rounds of %d requests\n\n", c.Function, c.Concurrency, c.Rounds, c.Requests)
 	t := tabwriter.NewWriter(&b, 0, 4, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "subscribers\trequests/s\tof none\trange\tp50 ms\tp99 ms\tevents\tdelivered\tdropped\tleft\tunaccounted\t")
+	fmt.Fprintln(t, "subscribers\trequests/s\tof none\trange\tp50 ms\tp99 ms\tCPU ms\tevents\tdelivered\tdropped\tleft\tunaccounted\t")
 	for _, l := range r.Loads {
 		e := l.Taking
-		fmt.Fprintf(t, "%s\t%.0f\t%.1f %%\t%.0f-%.0f %%\t%.2f\t%.2f\t%d\t%d\t%d\t%d\t%d\t\n", l.Case, measure.SpreadOf(l.PerSecond).Median,
-			100*l.Ratio.Median, 100*l.Ratio.Lowest, 100*l.Ratio.Highest, measure.SpreadOf(l.P50).Median, measure.SpreadOf(l.P99).Median,
+		fmt.Fprintf(t, "%s\t%.0f\t%.1f %%\t%.0f-%.0f %%\t%.2f\t%.2f\t%.3f\t%d\t%d\t%d\t%d\t%d\t\n", l.Case, measure.SpreadOf(l.PerSecond).Median,
+			100*l.Ratio.Median, 100*l.Ratio.Lowest, 100*l.Ratio.Highest, measure.SpreadOf(l.P50).Median, measure.SpreadOf(l.P99).Median, measure.SpreadOf(l.CPU).Median,
 			e.Published, e.Delivered, e.Dropped, e.Left, e.Unbalanced+l.Hanging.Unbalanced)
 		if h := l.Hanging; h.Subscriptions > 0 {
-			fmt.Fprintf(t, "of it, hanging\t\t\t\t\t\t%d\t%d\t%d\t%d\t\t\n", h.Published, h.Delivered, h.Dropped, h.Left)
+			fmt.Fprintf(t, "of it, hanging\t\t\t\t\t\t\t%d\t%d\t%d\t%d\t\t\n", h.Published, h.Delivered, h.Dropped, h.Left)
 		}
 	}
 	_ = t.Flush() // into memory

@@ -22,7 +22,7 @@ type benchScenario struct {
 }
 
 // benchScenarios make the scenarios with their defaults, in the order of the help.
-var benchScenarios = []func() benchScenario{meterScenario, publishScenario, snapshotScenario, densityScenario, shareScenario, hogScenario, deadlineScenario, telemetryScenario}
+var benchScenarios = []func() benchScenario{meterScenario, publishScenario, snapshotScenario, densityScenario, shareScenario, hogScenario, deadlineScenario, telemetryScenario, soakScenario}
 
 func (a *app) scenarioCommand(s benchScenario) *cobra.Command {
 	var asJSON bool

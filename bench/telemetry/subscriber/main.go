@@ -4,6 +4,7 @@
 //	invoke...    registers for INVOKE and SHUTDOWN: invocations wait for it
 //	observe...   registers for SHUTDOWN alone
 //	hang...      the same, and never answers a batch
+//	refuse...    the same, and refuses every other batch
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
@@ -30,13 +32,12 @@ func main() {
 }
 
 func run(ctx context.Context, name string) error {
-	hang := strings.HasPrefix(name, "hang")
 	// All addresses: wherever the environment is, the platform finds it.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", ":0")
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: take(hang), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: take(name), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }() // ends with the process
 	events := []extapi.EventType{extapi.Shutdown}
 	if strings.HasPrefix(name, "invoke") {
@@ -65,11 +66,16 @@ func run(ctx context.Context, name string) error {
 }
 
 // take reads a batch to its end and forgets it.
-func take(hang bool) http.Handler {
-	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+func take(name string) http.Handler {
+	hang, refuse := strings.HasPrefix(name, "hang"), strings.HasPrefix(name, "refuse")
+	var batches atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // what is broken is sent again
-		if hang {
+		switch {
+		case hang:
 			<-r.Context().Done()
+		case refuse && batches.Add(1)%2 == 1:
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
 }
