@@ -110,6 +110,14 @@ func (s *Set) Bind(ctx context.Context) (context.Context, func()) {
 // error wraps ctx.Err() and names who is still at work.
 func (s *Set) AwaitIdle(ctx context.Context) error { return s.await(ctx, s.allIdle) }
 
+// Gates tells whether an extension receives INVOKE, so that an invocation ends only
+// with its next call; where none does, AwaitIdle waits for nobody.
+func (s *Set) Gates() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.all, func(x *extension) bool { return x.wants(extapi.Invoke) })
+}
+
 func (s *Set) allRegistered() (bool, error) {
 	return s.none(func(x *extension) bool { return x.state == stateStarted })
 }

@@ -130,6 +130,19 @@ func TestInitIsBounded(t *testing.T) {
 	}
 }
 
+// TestGates holds that an invocation is held up by those alone that asked for INVOKE.
+func TestGates(t *testing.T) {
+	if s := ready(t, "observer"); s.set.Gates() || s.set.AwaitIdle(s.ctx()) != nil {
+		t.Error("an extension that does not receive INVOKE is waited for")
+	}
+	if s := ready(t, "observer", "good"); !s.set.Gates() {
+		t.Error("an extension that receives INVOKE is not waited for")
+	}
+	if s := newStage(t); (&Set{cfg: s.config("")}).Gates() {
+		t.Error("without extensions somebody is waited for")
+	}
+}
+
 func TestInvokeFailures(t *testing.T) {
 	tests := []struct{ actor, typ, reason string }{
 		{"midcrash", extapi.FatalCrash, "exit status 2"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -39,6 +40,7 @@ type seat struct {
 	tied         bool      // no other instance can have it
 	listed       bool      // a mounted folder itself was listed
 	evicted      *Instance // who had to leave for the sitter, until it is parked
+	used         time.Time // when the last call on it ended
 	older, newer *seat
 }
 

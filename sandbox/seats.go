@@ -4,11 +4,17 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // maxFreeSeats is how many seats of a module are kept though nothing runs on
 // them. Each is some hundred kilobytes for a Go module.
 const maxFreeSeats = 64
+
+// seatRest is how long a free seat stays its instance's while there may be more of
+// them: instances that are called in turn would otherwise park each other with every
+// call, which costs more than most calls do.
+const seatRest = time.Second
 
 // seats are those of one module on which nothing runs, and that are not tied to
 // their instance: from the one that is to be taken next to the one that was used
@@ -32,6 +38,9 @@ func (p *seats) claim(i *Instance) *seat {
 		return s
 	}
 	for s := p.first; s != nil; s = p.first {
+		if s.sitter != nil && p.n < maxFreeSeats && time.Since(s.used) < seatRest {
+			return nil // the one that was used longest ago: the others were later
+		}
 		p.remove(s)
 		lost := s.sitter
 		if s.vacate() {
@@ -64,6 +73,7 @@ func (p *seats) release(s *seat) *seat {
 	if s.tied {
 		return nil
 	}
+	s.used = time.Now()
 	p.append(s)
 	for v := p.first; v != nil && p.n > maxFreeSeats; v = p.first {
 		p.remove(v)

@@ -2,8 +2,6 @@ package soak
 
 import (
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,17 +20,8 @@ type Leftovers struct {
 	Processes []string `json:"processes"`
 }
 
-// look is called before anything that is to leave nothing behind. What the Go runtime
-// opens once and keeps, it has then.
-func look() Leftovers {
-	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
-		_ = l.Close() // it has served its purpose
-	}
-	return now()
-}
-
+// now looks.
 func now() Leftovers {
-	http.DefaultClient.CloseIdleConnections()
 	l := Leftovers{Goroutines: runtime.NumGoroutine()}
 	for _, p := range descendants() {
 		l.Processes = append(l.Processes, p.name)

@@ -45,8 +45,16 @@ func Run(ctx context.Context, cfg Config, progress func(string)) (_ *Report, err
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, context.Cause(ctx))
 	}
-	before := look()
-	if err := s.stand(ctx); err != nil {
+	// What the process opens once and keeps is there after a rehearsal.
+	if err := s.stand(ctx, "rehearsal", 1, s.calm); err != nil {
+		return nil, errors.Join(err, context.Cause(ctx))
+	}
+	s.report = newReport(cfg)
+	before := now()
+	err = s.stand(ctx, "soak", cfg.Functions, func(ctx context.Context, functions int) error {
+		return errors.Join(s.storm(ctx), s.calm(ctx, functions))
+	})
+	if err != nil {
 		return nil, errors.Join(err, context.Cause(ctx))
 	}
 	progress("looking for what is left")
@@ -93,11 +101,11 @@ func (s *soak) build(ctx context.Context) error {
 	return nil
 }
 
-// stand runs the host from its start to its end.
-func (s *soak) stand(ctx context.Context) (err error) {
+// stand runs a host from its start to its end, in a folder of its own.
+func (s *soak) stand(ctx context.Context, folder string, functions int, act func(ctx context.Context, functions int) error) (err error) {
 	hc := host.DefaultConfig()
-	hc.Listen, hc.DataDir = "127.0.0.1:0", filepath.Join(s.work, "data")
-	hc.ExtensionsDir = filepath.Join(s.work, "extensions")
+	hc.Listen, hc.DataDir = "127.0.0.1:0", filepath.Join(s.work, folder, "data")
+	hc.ExtensionsDir = filepath.Join(s.work, folder, "extensions")
 	hc.EnvironmentIdle = 20 * time.Second // some go idle and are ended meanwhile
 	hc.TelemetrySettled = s.settled
 	if err := telemetry.Folder(hc.ExtensionsDir, s.subscriber, extensionNames); err != nil {
@@ -115,15 +123,12 @@ func (s *soak) stand(ctx context.Context) (err error) {
 		defer cancel()
 		err = errors.Join(err, s.host.Shutdown(ctx))
 	}()
-	for n := range s.cfg.Functions {
+	for n := range functions {
 		if err := s.deploy(ctx, n); err != nil {
 			return err
 		}
 	}
-	if err := s.storm(ctx); err != nil {
-		return err
-	}
-	return s.calm(ctx)
+	return act(ctx, functions)
 }
 
 func functionName(n int) string { return fmt.Sprintf("soak-%03d", n) }
@@ -142,9 +147,9 @@ func (s *soak) deploy(ctx context.Context, n int) error {
 }
 
 // calm holds that every function answers once nothing is broken any more.
-func (s *soak) calm(ctx context.Context) error {
+func (s *soak) calm(ctx context.Context, functions int) error {
 	s.progress("invoking every function once more")
-	for n := range s.cfg.Functions {
+	for n := range functions {
 		out, err := s.client.Invoke(ctx, client.InvokeInput{Name: functionName(n), Payload: []byte(kindOf(n).fine)})
 		switch {
 		case ctx.Err() != nil:

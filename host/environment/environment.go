@@ -188,6 +188,9 @@ func (e *environment) cpuTime() time.Duration {
 	return e.instance.CPUTime()
 }
 
+// gated tells whether an extension has to be waited for after an invocation.
+func (e *environment) gated() bool { return e.set != nil && e.set.Gates() }
+
 // observers is how many extensions belong to the environment.
 func (e *environment) observers() int {
 	if e.set == nil {

@@ -234,7 +234,7 @@ func (l *Lease) Invoke(ctx context.Context, in Invocation, settled func()) (Answ
 	}
 	// Nobody to wait for, or a log to wait for, or a reset that must be over before
 	// the next environment needs the extensions' ports: finish first.
-	if l.env.observers() == 0 || in.Tail || phase.failure != nil && l.env.set.Shared() {
+	if l.env.observers() == 0 || in.Tail || phase.failure == nil && !l.env.gated() || phase.failure != nil && l.env.set.Shared() {
 		reusable := finish()
 		answer := l.env.answer(phase)
 		if renews, quickly := l.env.renews(); reusable && renews && !quickly {
