@@ -105,7 +105,7 @@ type subject struct {
 	b         *Bench
 	sink      *sink
 	mark      string // a variable of every process
-	published *telemetry.Subscription
+	output    *output
 	overheads []time.Duration
 	endings   []ending
 }
@@ -140,7 +140,7 @@ func (b *Bench) open(o options) (*subject, error) {
 			return s.tap(api)
 		},
 	})
-	s.published = s.Stream.Subscribe(telemetry.SubscriptionConfig{MaxItems: 1 << 20, MaxBytes: 1 << 30})
+	s.output = readOutput(s.Stream)
 	return s, nil
 }
 
@@ -190,29 +190,12 @@ func (s *subject) end() {
 	for _, p := range processes(s.mark) {
 		p.kill()
 	}
-	s.b.output = append(s.b.output, s.written()...)
-	if over := len(s.b.output) - keptOutput; over > 0 {
-		s.b.output = s.b.output[over:]
+	if lines := s.output.end(); len(lines) > 0 {
+		s.b.output = lines
 	}
 }
 
-// keptOutput is how many lines of output a failure is shown with.
-const keptOutput = 20
-
-// written is what the extensions wrote, and reads all that was published.
-func (s *subject) written() (lines []string) {
-	for ev, ok := s.published.TryNext(); ok; ev, ok = s.published.TryNext() {
-		if text, isText := ev.Record.(string); isText && ev.Type == telemetry.TypeExtension {
-			lines = append(lines, strings.ToValidUTF8(text[:min(len(text), maxLine)], ""))
-		}
-	}
-	return lines
-}
-
-// maxLine is how much of a line of output is kept.
-const maxLine = 500
-
-// ended is what became of one extension at the end of its environment.
+// ending is what became of one extension at the end of its environment.
 type ending struct {
 	name   string
 	asked  bool          // it registered for SHUTDOWN
