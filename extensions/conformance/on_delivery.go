@@ -14,7 +14,7 @@ var deliveryScenarios = []Scenario{
 	{
 		Name: "unknown-events", What: "telemetry has types, fields and values that no schema of today knows",
 		Expect: "the extension takes the batch and goes on",
-		needs:  []need{aNormalLife, subscribed(telemetry.CategoryPlatform)},
+		needs:  []need{aNormalLife, platformEvents},
 		run:    unknownEvents,
 	},
 	{

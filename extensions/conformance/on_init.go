@@ -36,7 +36,7 @@ var initScenarios = []Scenario{
 	{
 		Name: "early-events", What: "events are published before it subscribes",
 		Expect: "its listener takes what was kept for it of the init phase",
-		needs:  []need{aNormalLife, subscribed(telemetry.CategoryPlatform)},
+		needs:  []need{aNormalLife, platformEvents},
 		run:    earlyEvents,
 	},
 }

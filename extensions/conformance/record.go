@@ -119,35 +119,20 @@ func (r *record) tap(api http.Handler) http.Handler {
 
 // subscribed keeps a subscription that was accepted. It is called with the lock.
 func (r *record) subscribed(c call, body []byte) {
+	decode := extapi.DecodeSubscription
 	switch {
 	case c.status != http.StatusOK:
+		return
 	case c.path == extapi.PathLogs:
-		r.addSubscription(addSchema(body))
-	case c.path == extapi.PathTelemetry:
-		r.addSubscription(body)
+		decode = extapi.DecodeLogsSubscription
+	case c.path != extapi.PathTelemetry:
+		return
 	}
-}
-
-func (r *record) addSubscription(body []byte) {
-	sub, err := extapi.DecodeSubscription(body)
+	sub, err := decode(body)
 	known := slices.ContainsFunc(r.subs, func(s extapi.Subscription) bool { return s.Equal(sub) })
 	if err == nil && !known {
 		r.subs = append(r.subs, sub)
 	}
-}
-
-// addSchema gives a Logs API subscription the schema that the Telemetry API wants.
-func addSchema(body []byte) []byte {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) != nil {
-		return body
-	}
-	members["schemaVersion"] = json.RawMessage(`"` + telemetry.Schema20220701 + `"`)
-	changed, err := json.Marshal(members)
-	if err != nil {
-		return body
-	}
-	return changed
 }
 
 // answer remembers what a handler answered.

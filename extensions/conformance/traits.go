@@ -98,6 +98,20 @@ func subscribed(category telemetry.Category) need {
 	}
 }
 
+// platformEvents is a subscription to them by the Telemetry API: the Logs API has
+// others, which are no longer going to change.
+func platformEvents(t traits) string {
+	if reason := subscribed(telemetry.CategoryPlatform)(t); reason != "" {
+		return reason
+	}
+	if slices.ContainsFunc(t.subs, func(s extapi.Subscription) bool {
+		return !s.Schema.Logs() && slices.Contains(s.Types, telemetry.CategoryPlatform)
+	}) {
+		return ""
+	}
+	return "it takes platform events by the Logs API alone"
+}
+
 func overHTTP(t traits) string {
 	if slices.ContainsFunc(t.subs, func(s extapi.Subscription) bool { return s.Destination.Protocol == extapi.ProtocolHTTP }) {
 		return ""
