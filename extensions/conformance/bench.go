@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -94,6 +95,7 @@ type options struct {
 	sink          mood
 	where         *where                          // nil is the run's
 	faults        func(http.Handler) http.Handler // put before the API
+	lose          *atomic.Bool                    // answers to telemetry; see [watched]
 	invokeTimeout time.Duration
 }
 
@@ -129,7 +131,7 @@ func (b *Bench) open(o options) (*subject, error) {
 		timeout = o.invokeTimeout
 	}
 	s.Environment = life.New(b.bus, life.Config{
-		ID: uuid.NewString(), Dir: b.dir, Opt: b.opt, Place: at.place, Function: "conformance",
+		ID: uuid.NewString(), Dir: b.dir, Opt: b.opt, Place: watched{at.place, s.record, o.lose}, Function: "conformance",
 		Env:         append(b.sink.variables(at.sinkHost, b.cfg.Target), s.mark),
 		InitTimeout: b.cfg.InitTimeout, InvokeTimeout: timeout, ShutdownBudget: b.cfg.ShutdownBudget,
 		Observe: s.observe, ObserveDelivery: s.observeDelivery, Settled: s.settled,

@@ -58,8 +58,7 @@ func unknownEvents(ctx context.Context, b *Bench) Verdict {
 
 func redelivery(ctx context.Context, b *Bench) Verdict {
 	lose := &atomic.Bool{}
-	at := where{lossy{b.where.place, lose}, b.where.sinkHost}
-	return b.live(ctx, options{where: &at}, func(s *subject) Verdict {
+	return b.live(ctx, options{lose: lose}, func(s *subject) Verdict {
 		lose.Store(true)
 		again := func() bool {
 			broken := false

@@ -63,17 +63,12 @@ func register(ctx context.Context, b *Bench) Verdict {
 	})
 }
 
-// sinceStarted is how long the first process has been running: what the making of
-// its place takes is the host's.
+// sinceStarted is how long it is since the first process was started: what the
+// making of its place took is the host's.
 func (s *subject) sinceStarted() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range s.activities {
-		if a.What == "started" {
-			return time.Since(a.At)
-		}
-	}
-	return 0
+	return time.Since(s.started)
 }
 
 // strangers are the names that were registered and that no file has. An

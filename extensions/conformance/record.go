@@ -36,6 +36,7 @@ type batch struct {
 type record struct {
 	mu         sync.Mutex
 	changed    chan struct{} // closed and replaced with every entry
+	started    time.Time     // the first process
 	calls      []call
 	batches    []batch
 	activities []extensions.Activity
