@@ -109,11 +109,17 @@ type ExtensionError struct {
 	Type string
 	// Reason is the extension's own error type, or what became of its process.
 	Reason string
+	// Advice is what the operator can do about it; "" if nothing is known.
+	Advice string
 }
 
-// Error names the extension.
+// Error names the extension, and gives the advice.
 func (e *ExtensionError) Error() string {
-	return fmt.Sprintf("extension %s: %s: %s", e.Name, e.Type, e.Reason)
+	text := fmt.Sprintf("extension %s: %s: %s", e.Name, e.Type, e.Reason)
+	if e.Advice != "" {
+		text += ": " + e.Advice
+	}
+	return text
 }
 
 // Set is the extensions of one execution environment. Its methods are safe for

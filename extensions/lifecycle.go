@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
+	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
@@ -205,6 +206,18 @@ func (s *Set) exited(x *extension, status, output string) {
 		s.log.Warn().Str("extension", x.name).Str("output", output).Msg("what an extension wrote before it ended")
 	}
 	s.fail(x, stateExited, extapi.FatalCrash, status)
+	s.advise(x, output)
+}
+
+// advise adds to a failure what can be done about it, if the extension's words tell
+// what it was. It is called with the lock.
+func (s *Set) advise(x *extension, words string) {
+	if x.failed == nil || x.failed.Advice != "" {
+		return
+	}
+	if x.failed.Advice = place.Advise(s.room, words); x.failed.Advice != "" {
+		s.log.Warn().Str("extension", x.name).Msg(x.failed.Advice)
+	}
 }
 
 // report publishes platform.extension for every extension, once: when the init

@@ -11,11 +11,13 @@ import (
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/internal/actors"
+	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/extensions/sdk"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
 func TestMain(m *testing.M) {
+	place.ExitIfChild()
 	actors.Play()
 	goleak.VerifyTestMain(m)
 }

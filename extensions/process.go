@@ -36,11 +36,7 @@ func startProcess(room place.Room, path string, env []string, stream *telemetry.
 		status := proc.Wait()
 		stdout.Flush()
 		stderr.Flush()
-		output := out.String() + failures.String()
-		if advice := place.Advise(room, output); advice != "" {
-			status += ": " + advice
-		}
-		exited(status, output)
+		exited(status, out.String()+failures.String())
 	}()
 	return p, nil
 }

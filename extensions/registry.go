@@ -187,6 +187,7 @@ func (s registry) Fail(id string, failure extapi.Failure) error {
 	}
 	s.observe(x, string(failure.Phase)+"/error", failure.ErrorType)
 	s.fail(x, st, typ, failure.ErrorType)
+	s.advise(x, failure.Detail)
 	return nil
 }
 

@@ -15,11 +15,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lambent-host/lambent/abi/gobuild/gobuildtest"
+	"github.com/lambent-host/lambent/extensions/place"
 	"github.com/lambent-host/lambent/host"
 	"github.com/lambent-host/lambent/sandbox/publish"
 )
 
 func TestMain(m *testing.M) {
+	place.ExitIfChild()
 	publish.ExitIfChild()
 	goleak.VerifyTestMain(m)
 }
@@ -48,7 +50,8 @@ func launch(t *testing.T, change ...func(*host.Config)) *fixture {
 	cfg.DataDir = t.TempDir()
 	cfg.CompileCacheDir = compileCache(t)
 	cfg.CompileCacheKey = []byte("of the tests")
-	cfg.CPUQuota = host.QuotaOff // cpu_test.go has it on
+	cfg.CPUQuota = host.QuotaOff                // cpu_test.go has it on
+	cfg.ExtensionIsolation = string(place.None) // place_test.go has it
 	for _, c := range change {
 		c(&cfg)
 	}

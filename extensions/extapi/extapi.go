@@ -110,6 +110,7 @@ const (
 type Failure struct {
 	Phase     FailurePhase
 	ErrorType string // the extension's own word
+	Detail    string // the body of the call, whatever it is; for the operator
 }
 
 // Accepted is the body of the answer to an error call.

@@ -110,14 +110,15 @@ func (a *api) fail(phase extapi.FailurePhase) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		if _, err := readBody(c); err != nil { // optional, and nobody reads it
+		detail, err := readBody(c) // optional, and of no fixed form
+		if err != nil {
 			return err
 		}
 		errorType := c.Request().Header.Get(extapi.HeaderFunctionErrorType)
 		if errorType == "" {
 			return extapi.Forbidden(extapi.ErrMissingHeader, "header %s is missing", extapi.HeaderFunctionErrorType)
 		}
-		if err := a.lifecycle.Fail(id, extapi.Failure{Phase: phase, ErrorType: errorType}); err != nil {
+		if err := a.lifecycle.Fail(id, extapi.Failure{Phase: phase, ErrorType: errorType, Detail: string(detail)}); err != nil {
 			return err
 		}
 		return answer(c, http.StatusAccepted, extapi.Accepted{Status: "OK"})

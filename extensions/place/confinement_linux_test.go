@@ -190,7 +190,7 @@ func TestLimitsHold(t *testing.T) {
 	p := isolated(t, func(c *Config) {
 		c.Limits = keeper.Limits{OpenFiles: 64, Processes: 60, MemoryBytes: 512 << 20, FileBytes: 1 << 20}
 	})
-	if got := says(t, p, "ulimit -n; ulimit -Hn; ulimit -c; ulimit -Hc; ulimit -d; ulimit -f"); got != "64\n64\n0\n0\n524288\n2048\n" {
+	if got := says(t, p, "ulimit -n; ulimit -Hn; ulimit -c; ulimit -Hc; ulimit -d; ulimit -f; cat /proc/self/oom_score_adj"); got != "64\n64\n0\n0\n524288\n2048\n900\n" {
 		t.Errorf("limits are %q", got)
 	}
 	t.Run("processes", func(t *testing.T) {

@@ -109,6 +109,10 @@ func (c *child) make(setup Setup) (*os.File, error) {
 	return listener, nil
 }
 
+// firstToGo is added to the badness of a process, which has a thousand at most
+// (proc_pid_oom_score_adj(5)).
+const firstToGo = "900"
+
 // limit bounds this process, and so all that come of it.
 func limit(l Limits) error {
 	for _, r := range []struct {
@@ -127,6 +131,10 @@ func limit(l Limits) error {
 		if err := unix.Setrlimit(r.resource, &unix.Rlimit{Cur: min(r.value, now.Max), Max: min(r.value, now.Max)}); err != nil {
 			return err
 		}
+	}
+	// A machine that has no memory left ends an extension before it ends the host.
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte(firstToGo), 0); err != nil {
+		return err
 	}
 	return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 }
