@@ -61,6 +61,7 @@ func (s *Set) newDelivery(x *extension, cfg extapi.Subscription, replaced *deliv
 		Categories: cfg.Types,
 		MaxItems:   bufferedItems * cfg.Buffering.MaxItems,
 		MaxBytes:   bufferedBytes * cfg.Buffering.MaxBytes,
+		Encoding:   s.encoding(cfg),
 	}
 	var other *telemetry.Subscription
 	var after <-chan struct{}

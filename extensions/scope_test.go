@@ -83,8 +83,8 @@ func TestAnExtensionOfTheHostHoldsUpNothing(t *testing.T) {
 func TestOnlyTheHostScopeIsToldOfEnvironments(t *testing.T) {
 	ev := telemetry.Event{Time: time.Unix(0, 0), Type: telemetry.TypeFunction, Record: "x", Source: &telemetry.Source{EnvironmentID: "e"}}
 	for scope, want := range map[*HostScope]string{
-		nil:          `{"time":"1970-01-01T00:00:00.000Z","type":"function","record":"x"}`,
-		&HostScope{}: `{"time":"1970-01-01T00:00:00.000Z","type":"function","record":"x","environmentId":"e"}`,
+		nil: `{"time":"1970-01-01T00:00:00.000Z","type":"function","record":"x"}`,
+		{}:  `{"time":"1970-01-01T00:00:00.000Z","type":"function","record":"x","environmentId":"e"}`,
 	} {
 		set := &Set{cfg: Config{Scope: scope}}
 		sub := extapi.Subscription{Schema: telemetry.Schema20221213, Destination: extapi.Destination{Protocol: extapi.ProtocolTCP}}

@@ -21,16 +21,16 @@ func newBuffer(maxItems, maxBytes int) *buffer {
 func (b *buffer) len() int { return len(b.events) - b.head }
 
 // push appends the event, or counts it as lost.
-func (b *buffer) push(ev Event) {
-	size := ev.size()
-	if b.full(size) {
-		b.lose(1, int64(size))
-		return
+func (b *buffer) push(ev Event) bool {
+	if b.full(ev.load()) {
+		b.lose(1, int64(ev.size()))
+		return false
 	}
 	if b.lostRecords > 0 {
 		b.add(b.takeLoss(ev))
 	}
 	b.add(ev)
+	return true
 }
 
 // full tells whether the event has to be lost. An empty buffer takes any event,
@@ -54,7 +54,7 @@ func (b *buffer) add(ev Event) {
 		b.events, b.head = b.events[:n], 0
 	}
 	b.events = append(b.events, ev)
-	b.bytes += ev.size()
+	b.bytes += ev.load()
 }
 
 // pop takes the oldest event. After the last one, a loss is told.
@@ -68,7 +68,7 @@ func (b *buffer) pop() (Event, bool) {
 	ev := b.events[b.head]
 	b.events[b.head] = Event{} // let go of the record
 	b.head++
-	b.bytes -= ev.size()
+	b.bytes -= ev.load()
 	if b.head == len(b.events) {
 		b.events, b.head = b.events[:0], 0
 	}

@@ -28,42 +28,18 @@ func (s Schema) Valid() bool {
 type versioned interface{ in(s Schema) any }
 
 // Encode writes the event as JSON, without a line break, in the given schema.
-func (e Event) Encode(s Schema) ([]byte, error) { return e.encode(s, nil) }
+func (e Event) Encode(s Schema) ([]byte, error) { return e.append(nil, s, nil) }
 
 // EncodeFrom is Encode with the source of the event beside its record, for a reader
 // of many environments: environmentId, functionArn and functionVersion, which are
 // Lambent's own. An event of no known source has none.
-func (e Event) EncodeFrom(s Schema) ([]byte, error) { return e.encode(s, e.Source) }
+func (e Event) EncodeFrom(s Schema) ([]byte, error) { return e.append(nil, s, e.Source) }
 
 // origin is a source as an event's JSON tells it.
 type origin struct {
 	EnvironmentID   string `json:"environmentId,omitempty"`
 	FunctionARN     string `json:"functionArn,omitempty"`
 	FunctionVersion string `json:"functionVersion,omitempty"`
-}
-
-func (e Event) encode(s Schema, from *Source) ([]byte, error) {
-	record := e.Record
-	if v, ok := record.(versioned); ok {
-		record = v.in(s)
-	}
-	if raw, ok := record.(json.RawMessage); ok && s == Schema20220701 {
-		record = string(raw) // this schema knows log records as text alone
-	}
-	var source origin
-	if from != nil {
-		source = origin{from.EnvironmentID, from.FunctionARN, from.FunctionVersion}
-	}
-	b, err := json.Marshal(struct {
-		Time   string `json:"time"`
-		Type   Type   `json:"type"`
-		Record any    `json:"record"`
-		origin
-	}{FormatTime(e.Time), e.Type, record, source})
-	if err != nil {
-		return nil, fmt.Errorf("encode event %s: %w", e.Type, err)
-	}
-	return b, nil
 }
 
 func (r InitStart) in(s Schema) any {

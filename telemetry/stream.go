@@ -50,6 +50,9 @@ func (s *Stream) Publish(t Type, record any) { s.PublishAt(time.Time{}, t, recor
 // PublishAt is Publish for something that happened at another time. The order
 // of events stays the order of the calls. A zero time is the present.
 func (s *Stream) PublishAt(at time.Time, t Type, record any) {
+	if !s.Wants(t.Category()) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -62,13 +65,17 @@ func (s *Stream) PublishAt(at time.Time, t Type, record any) {
 	if s.backlog != nil {
 		s.backlog.push(ev)
 	}
+	var all []*Subscription
+	if p := s.bus.subs.Load(); p != nil {
+		all = *p
+	}
+	ev.shared = share(t.Category(), s.subs, all)
+	ev = ev.weighed()
 	for _, sub := range s.subs {
 		sub.offer(ev)
 	}
-	if all := s.bus.subs.Load(); all != nil {
-		for _, sub := range *all {
-			sub.offer(ev)
-		}
+	for _, sub := range all {
+		sub.offer(ev)
 	}
 }
 

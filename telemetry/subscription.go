@@ -25,6 +25,11 @@ type SubscriptionConfig struct {
 	// From, for a subscription of the bus, chooses the streams by their source; nil
 	// means all. It is called by publishers, for each event, and must be quick.
 	From func(Source) bool
+	// Encoding, if it has a schema, is how the reader will have the events written by
+	// [Event.Append], once each. An event that several readers will have in the same
+	// form is then encoded once for all of them; those of an init phase that are
+	// replayed are not.
+	Encoding Encoding
 }
 
 // Subscription is one reader's bounded buffer. One goroutine reads; any may
@@ -33,6 +38,8 @@ type SubscriptionConfig struct {
 type Subscription struct {
 	categories categories
 	from       func(Source) bool
+	encoding   Encoding
+	class      uint16 // of its encoding
 	source     *Source
 	detach     func()
 	wake       chan struct{} // cap 1
@@ -54,6 +61,8 @@ func newSubscription(cfg SubscriptionConfig, source *Source) *Subscription {
 	return &Subscription{
 		categories: setOf(cfg.Categories),
 		from:       cfg.From,
+		encoding:   cfg.Encoding,
+		class:      cfg.Encoding.class(),
 		source:     source,
 		wake:       make(chan struct{}, 1),
 		buf:        newBuffer(cfg.MaxItems, cfg.MaxBytes),
@@ -168,31 +177,36 @@ func (s *Subscription) take() (ev Event, ok, ended bool) {
 	return ev, ok, s.ended
 }
 
+// offer puts the event into the buffer, if it is for this reader and there is room.
 func (s *Subscription) offer(ev Event) {
 	if next := s.successor.Load(); next != nil {
-		next.offer(ev)
+		next.offer(ev.alone(s))
 		return
 	}
 	if s.categories&ev.Type.Category().bit() == 0 {
 		return
 	}
 	if s.from != nil && ev.Source != nil && !s.from(*ev.Source) {
+		ev.shared.skip(s.class)
 		return
 	}
 	s.mu.Lock()
-	ended := s.ended
+	ended, taken := s.ended, false
 	if !ended {
 		s.published++
-		s.buf.push(ev)
+		taken = s.buf.push(ev)
 	}
 	s.mu.Unlock()
-	if ended {
-		if next := s.successor.Load(); next != nil { // set since
-			next.offer(ev)
-		}
+	switch next := s.successor.Load(); {
+	case ended && next != nil: // it has one since
+		next.offer(ev.alone(s))
 		return
+	case !taken:
+		ev.shared.skip(s.class)
 	}
-	s.signal()
+	if !ended {
+		s.signal()
+	}
 }
 
 func (s *Subscription) end() {

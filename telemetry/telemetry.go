@@ -15,7 +15,6 @@ package telemetry
 
 import (
 	"encoding/json"
-	"strconv"
 	"time"
 )
 
@@ -112,6 +111,9 @@ type Event struct {
 	// Source is the stream the event came from. EncodeFrom and MarshalJSON tell it, without
 	// the function's name; an event decoded from another JSON form has none.
 	Source *Source
+
+	shared shared // with the other readers; nil if there are none
+	weight int    // in a buffer; 0 means its size
 }
 
 // timeLayout is RFC 3339 in UTC with exactly three decimals, as the Telemetry
@@ -155,5 +157,5 @@ func (m Millis) Duration() time.Duration {
 
 // MarshalJSON writes three decimals.
 func (m Millis) MarshalJSON() ([]byte, error) {
-	return strconv.AppendFloat(nil, float64(m), 'f', 3, 64), nil
+	return m.append(nil), nil
 }
