@@ -63,18 +63,19 @@ type Host struct {
 	cfg Config
 	log zerolog.Logger
 
-	listener  net.Listener
-	server    *http.Server
-	otel      *otelsink.Sink
-	store     *store.Store
-	tmp       string // of the environments; removed at the end
-	engine    *sandbox.Engine
-	bus       *telemetry.Bus
-	publisher *publish.Publisher
-	observers *observer.Observer
-	pool      *environment.Pool
-	snapshots *snapshot.Store // nil where none are made
-	queue     *async.Queue
+	listener   net.Listener
+	server     *http.Server
+	otel       *otelsink.Sink
+	deliveries deliveries
+	store      *store.Store
+	tmp        string // of the environments; removed at the end
+	engine     *sandbox.Engine
+	bus        *telemetry.Bus
+	publisher  *publish.Publisher
+	observers  *observer.Observer
+	pool       *environment.Pool
+	snapshots  *snapshot.Store // nil where none are made
+	queue      *async.Queue
 
 	serving  chan error // the server's last word
 	shutdown sync.Once
@@ -151,7 +152,7 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	h.pool = environment.NewPool(environment.Config{
 		Modules: h.publisher, Bus: h.bus, ExtensionsDir: cfg.ExtensionsDir, Observe: h.invocationObserver(), Layers: layers, Place: where, TmpRoot: h.tmp,
-		ExtensionActivity: cfg.ExtensionActivity, ExtensionDelivery: cfg.ExtensionDelivery, TelemetrySettled: cfg.TelemetrySettled,
+		ExtensionActivity: cfg.ExtensionActivity, ExtensionDelivery: cfg.ExtensionDelivery, TelemetrySettled: h.settled,
 		CPUQuota: cfg.CPUQuota == QuotaLambda,
 		Idle:     cfg.EnvironmentIdle, InitTimeout: environment.InitTimeout,
 		SnapshotInitTimeout: environment.SnapshotInitTimeout, RestoreTimeout: environment.RestoreTimeout,

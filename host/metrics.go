@@ -6,6 +6,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/lambent-host/lambent/extensions"
 )
 
 // tellOfExports tells the operator of telemetry that does not get where it should.
@@ -17,9 +19,38 @@ func (h *Host) tellOfExports(text string, err error) {
 	h.log.Warn().Err(err).Msg(text)
 }
 
+// deliveries count the events that extensions subscribed to.
+type deliveries struct{ delivered, dropped metric.Int64Counter }
+
+// settled counts what became of the events of one subscription.
+func (h *Host) settled(account extensions.Account) {
+	name := metric.WithAttributeSet(attribute.NewSet(attribute.String("lambent.extension.name", account.Extension)))
+	h.deliveries.delivered.Add(context.Background(), account.Delivered, name)
+	h.deliveries.dropped.Add(context.Background(), account.Dropped+account.Left, name)
+	if h.cfg.TelemetrySettled != nil {
+		h.cfg.TelemetrySettled(account)
+	}
+}
+
+func (h *Host) countDeliveries() (err error) {
+	meter := h.otel.Meter()
+	if h.deliveries.delivered, err = meter.Int64Counter("lambent.extension.events.delivered", metric.WithUnit("{event}"),
+		metric.WithDescription("Number of telemetry events that extensions took, counted when their environment ends.")); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	if h.deliveries.dropped, err = meter.Int64Counter("lambent.extension.events.dropped", metric.WithUnit("{event}"),
+		metric.WithDescription("Number of telemetry events that extensions did not take in time, counted when their environment ends.")); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	return nil
+}
+
 // observe makes metrics of the host's own state, which is looked at when somebody
 // asks. What counts invocations is in package invoke.
 func (h *Host) observe() error {
+	if err := h.countDeliveries(); err != nil {
+		return err
+	}
 	state := func(name string) metric.MeasurementOption {
 		return metric.WithAttributeSet(attribute.NewSet(attribute.String("lambent.state", name)))
 	}

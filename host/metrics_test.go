@@ -39,6 +39,9 @@ func TestMetricsAndLogsArriveWithTheIdsOfTheInvocation(t *testing.T) {
 					t.Errorf("%s counts %d, want %d", name, n, want)
 				}
 			}
+			if n := got.counted(t, "lambent.extension.events.delivered", ""); n < 8 { // of two invocations and an init
+				t.Errorf("extensions took %d events", n)
+			}
 			line, root := got.line(t, "greeting Ada"), got.span(t, callersTrace, "hello")
 			if hex.EncodeToString(line.TraceId) != callersTrace || hex.EncodeToString(line.SpanId) != idOf(got.span(t, callersTrace, "invoke")) {
 				t.Errorf("the function's line is of trace %x, span %x", line.TraceId, line.SpanId)

@@ -18,11 +18,15 @@ import (
 )
 
 // What it costs a warm invocation to be counted, without the network: with no metrics
-// at all, with the page of metrics, and with a reader of the platform's events in the
-// place of the counters.
+// at all, with the page of metrics, with a reader of the platform's events in the
+// place of the counters, and with everything exported to a collector.
 func BenchmarkObserved(b *testing.B) {
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer collector.Close()
+	b.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
 	for name, env := range map[string][]string{
-		"nothing": {"OTEL_METRICS_EXPORTER=none"}, "page": nil, "events": {"OTEL_METRICS_EXPORTER=none"},
+		"exported": {"OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL},
+		"nothing":  {"OTEL_METRICS_EXPORTER=none"}, "page": nil, "events": {"OTEL_METRICS_EXPORTER=none"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			h := benchHost(b, env)

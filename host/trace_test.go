@@ -129,6 +129,30 @@ func TestFailuresAreOfTheSpans(t *testing.T) {
 	}
 }
 
+func TestAnInitThatFailsAndIsRepeatedIsInTheTraceTwice(t *testing.T) {
+	spans, export := collect(t, "http/protobuf")
+	f := start(t, export)
+	f.deploy(t, "exit", "exit", settings{env: map[string]string{"EXIT_AT": "init"}})
+	f.invokeInTrace(t, "exit", `{}`)
+	f.stop(t)
+	root, invoke := spans.span(t, callersTrace, "exit"), spans.span(t, callersTrace, "invoke")
+	parents := map[string]tracepb.Status_StatusCode{}
+	for _, s := range spans.spans {
+		if s.Name == "init" {
+			parents[parentOf(s)] = s.Status.GetCode()
+		}
+	}
+	if len(parents) != 2 || parents[idOf(root)] != tracepb.Status_STATUS_CODE_ERROR {
+		t.Errorf("inits below %v, want one that failed below %s and its repetition below %s", parents, idOf(root), idOf(invoke))
+	}
+	if _, ok := parents[idOf(invoke)]; !ok {
+		t.Errorf("no init in the invocation %s: %v", idOf(invoke), parents)
+	}
+	if n := spans.counted(t, "faas.errors", "exit"); n != 1 {
+		t.Errorf("%d errors", n)
+	}
+}
+
 func TestATraceGoesOnThroughTheQueue(t *testing.T) {
 	spans, export := collect(t, "http/protobuf")
 	f := start(t, export)

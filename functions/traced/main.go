@@ -1,7 +1,7 @@
 // Command traced continues its caller's trace with OpenTelemetry's own SDK. A guest has
 // no network, so its exporter writes each batch to stdout as a line of OTLP in JSON;
-// the host exports that with its own spans and writes it to no log. With
-// AWS_LAMBDA_EXEC_WRAPPER and a collector's layer the same handler runs on AWS.
+// the host exports that with its own spans, and it is no log then. Where a collector
+// listens beside the function, its exporter takes the place of this one.
 //
 // Read next: package telemetry/otelsink, which takes the line.
 package main

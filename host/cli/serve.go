@@ -18,8 +18,9 @@ running invocations are waited for, accepted events stay in the queue.
 The host trusts whoever can reach it: request signatures are not verified. Keep
 it on loopback, or behind something that knows who is calling.
 
-Traces are exported as the standard OTEL_ variables say, for example
-OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318.`
+Traces, metrics and function logs are exported as the standard OTEL_ variables
+say, for example OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318. Prometheus
+finds the metrics at /metrics of the HTTP API.`
 
 func (a *app) serveCommand() *cobra.Command {
 	cfg := host.DefaultConfig()

@@ -49,6 +49,7 @@ type phase struct {
 	ended    time.Time // when the runtime was done
 	produced int
 	cold     bool
+	repeated bool          // init, before the function ran
 	cpu      time.Duration // that the instance had used before
 	failure  *failure
 	result   sandbox.Result
@@ -122,6 +123,7 @@ func (e *environment) initAgain(ctx context.Context, p *phase) error {
 		p.failure = e.initFailure
 		return nil
 	}
+	p.repeated = true
 	if err := e.initPhase(ctx, telemetry.PhaseInvoke); err != nil {
 		return err
 	}

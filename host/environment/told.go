@@ -26,6 +26,8 @@ type Report struct {
 	// its restore where Restored.
 	Cold, Restored bool
 	Init           time.Duration
+	// Repeated tells that the phase began with an init, because the one before failed.
+	Repeated bool
 	// MaxMemory is the most linear memory that the environment had so far, in bytes.
 	MaxMemory uint64
 	// CPU is the CPU time of the invocation.
@@ -38,7 +40,7 @@ func (e *environment) told(p *phase, late bool) Report {
 		Status: p.failure.status(), ErrorType: p.failure.errorType(),
 		Failed: p.failure != nil || p.result.Error != nil, Late: late,
 		Began: p.began, Answered: p.ended, Ended: time.Now(), Extensions: e.observers(),
-		Cold: p.cold, Restored: e.snapshot != nil, Init: e.initDuration,
+		Cold: p.cold, Restored: e.snapshot != nil, Init: e.initDuration, Repeated: p.repeated,
 		CPU: max(0, e.cpuTime()-p.cpu),
 	}
 	if r.Restored {

@@ -143,6 +143,7 @@ func run(cfg Config, m *meters) step {
 			Tail:          c.req.Tail,
 			Reported: func(r environment.Report) {
 				m.reported(parent, c, r)
+				repeated(ctx, cfg.Tracer, r)
 				overhead(parent, cfg.Tracer, r)
 			},
 		}, c.settle)

@@ -110,6 +110,14 @@ func failed(invocation, span trace.Span, document []byte) {
 	invocation.SetAttributes(errorType(told.Type))
 }
 
+// repeated is the span of an init that the invocation had to repeat.
+func repeated(ctx context.Context, tracer trace.Tracer, r environment.Report) {
+	if r.Repeated {
+		_, span := tracer.Start(ctx, "init", trace.WithTimestamp(r.Began))
+		span.End(trace.WithTimestamp(r.Began.Add(r.Init)))
+	}
+}
+
 // overhead is the span of what extensions did after the function was done. It may
 // begin and end after the caller was answered, and its parent has ended then.
 func overhead(ctx context.Context, tracer trace.Tracer, r environment.Report) {

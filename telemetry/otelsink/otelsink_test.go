@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -173,5 +175,58 @@ func TestPropagatorReadsBothHeadersAndPrefersTraceparent(t *testing.T) {
 				t.Errorf("trace id %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// A host of ten thousand functions does not make ten thousand series.
+func TestSeriesAreBounded(t *testing.T) {
+	sink, err := New(t.Context(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sink.Shutdown(context.Background()) }()
+	counter, err := sink.Meter().Int64Counter("faas.invocations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range SeriesLimit + 500 {
+		counter.Add(t.Context(), 1, metric.WithAttributes(attribute.Int("faas.name", i)))
+	}
+	page := httptest.NewRecorder()
+	sink.Page().ServeHTTP(page, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if n := strings.Count(page.Body.String(), "\nfaas_invocations_total{"); n != SeriesLimit {
+		t.Errorf("%d series, want %d", n, SeriesLimit)
+	}
+	if !strings.Contains(page.Body.String(), `faas_invocations_total{otel_metric_overflow="true"} 501`) {
+		t.Error("what is beyond is not summed")
+	}
+}
+
+func TestWhatIsChosenForMetrics(t *testing.T) {
+	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"
+	cases := []struct {
+		env  []string
+		push string
+		page bool
+	}{
+		{nil, none, true},
+		{[]string{endpoint}, otlp, true},
+		{[]string{endpoint, "OTEL_METRICS_EXPORTER=prometheus"}, none, true},
+		{[]string{"OTEL_METRICS_EXPORTER=otlp"}, otlp, false},
+		{[]string{"OTEL_METRICS_EXPORTER=prometheus, console"}, console, true},
+		{[]string{endpoint, "OTEL_METRICS_EXPORTER=none"}, none, false},
+		{[]string{endpoint, "OTEL_SDK_DISABLED=TRUE"}, none, false},
+		{[]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL=grpc"}, otlp, true},
+	}
+	for _, c := range cases {
+		got, err := choose(c.env)
+		if err != nil || got.metrics != c.push || got.page != c.page {
+			t.Errorf("%v: %q, page %v, %v; want %q, %v", c.env, got.metrics, got.page, err, c.push, c.page)
+		}
+	}
+	for _, wrong := range []string{"OTEL_METRICS_EXPORTER=otlp,console", "OTEL_TRACES_EXPORTER=prometheus", "OTEL_LOGS_EXPORTER=file"} {
+		if _, err := choose(environ{wrong}); err == nil {
+			t.Errorf("%s is accepted", wrong)
+		}
 	}
 }
