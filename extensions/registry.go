@@ -104,7 +104,7 @@ func (s registry) admit(reg extapi.Registration) (*extension, error) {
 // Next waits for an event and hands it out. An extension that calls next after
 // SHUTDOWN waits until it is killed.
 func (s registry) Next(ctx context.Context, id string, send func(extapi.Event) error) error {
-	x, err := s.beginWait(id)
+	x, err := s.beginWait(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -128,13 +128,21 @@ func (s registry) Next(ctx context.Context, id string, send func(extapi.Event) e
 	return err
 }
 
-func (s registry) beginWait(id string) (*extension, error) {
+// beginWait lets an event that is on its way out arrive first: the extension can
+// have read it, and be back, before the call that sent it has ended.
+func (s registry) beginWait(ctx context.Context, id string) (*extension, error) {
+	var x *extension
+	if err := s.await(ctx, func() (ok bool, err error) {
+		if x, err = s.find(id); err != nil {
+			return false, err
+		}
+		return !x.sending, nil
+	}); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x, err := s.find(id)
 	switch {
-	case err != nil:
-		return nil, err
 	case x.waiting, x.sending, x.state.failed():
 		return nil, wrongState(x, stateReady)
 	}

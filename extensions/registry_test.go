@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/rs/zerolog"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/sdk"
@@ -249,4 +251,33 @@ func TestFirstFailureCounts(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Type != extapi.FatalExitError || failed.Reason != "Extension.Own" || x.state != stateExitError {
 		t.Errorf("error %v, state %s", err, x.state)
 	}
+}
+
+// TestNextComesBeforeTheLastAnswerIsOver has an extension be back before the call
+// that sent it its event has ended, as one that opens a connection for each call can
+// be on a busy machine.
+func TestNextComesBeforeTheLastAnswerIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &extension{name: "in", id: "in", state: stateRegistered, events: []extapi.EventType{extapi.Invoke}}
+		r := registry{&Set{log: zerolog.Nop(), changed: make(chan struct{}), all: []*extension{x}}}
+		r.Invoke(InvokeEvent{RequestID: "first"})
+		over, second := make(chan struct{}), make(chan string, 1)
+		go func() {
+			_ = r.Next(t.Context(), "in", func(extapi.Event) error { <-over; return nil })
+		}()
+		synctest.Wait()
+		go func() {
+			err := r.Next(t.Context(), "in", func(ev extapi.Event) error { second <- ev.RequestID; return nil })
+			if err != nil {
+				second <- err.Error()
+			}
+		}()
+		synctest.Wait() // it waits, or was refused
+		close(over)
+		synctest.Wait()
+		r.Invoke(InvokeEvent{RequestID: "second"})
+		if got := <-second; got != "second" {
+			t.Error(got)
+		}
+	})
 }
