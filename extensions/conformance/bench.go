@@ -176,10 +176,10 @@ func (s *subject) init(ctx context.Context) error {
 
 // invoke leads invocations until one fails, and says which.
 func (s *subject) invoke(ctx context.Context, n int, in life.Invocation) error {
-	for i := range n {
+	for range n {
 		phase, err := s.Invoke(ctx, in)
 		if err != nil {
-			return fmt.Errorf("invocation %d of %d: %w", i+1, n, err)
+			return fmt.Errorf("invocation %d: %w", len(s.overheads)+1, err)
 		}
 		s.overheads = append(s.overheads, phase.Overhead)
 	}
