@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lambent-host/lambent/extensions/place/egress"
 	"github.com/lambent-host/lambent/extensions/place/keeper"
 )
@@ -337,5 +339,53 @@ func TestTheWayOutKeepsToTheHostsPolicy(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestNothingOfTheHostsIsInherited: neither files that it has open without minding, nor
+// its environment.
+func TestNothingOfTheHostsIsInherited(t *testing.T) {
+	t.Setenv("SECRET_OF_THE_HOST", "1")
+	fd, err := unix.Open("/etc/hostname", unix.O_RDONLY, 0) // not closed by an exec
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	out := says(t, isolated(t, nil), `ls -l /proc/$$/fd | grep -- '->' | sed 's/.* -> //' | tr '\n' ' '; echo; tr '\0' '\n' </proc/$$/environ`)
+	files, environ, _ := strings.Cut(out, "\n")
+	for _, file := range strings.Fields(files) {
+		if file != "/dev/null" && !strings.HasPrefix(file, "pipe:") && file != "/opt/extensions/it" { // the shell reads its script
+			t.Errorf("it has %s open", file)
+		}
+	}
+	if environ != "PATH=/usr/bin:/bin:/usr/sbin:/sbin\n" {
+		t.Errorf("its environment is %q", environ)
+	}
+}
+
+// TestNamesAreResolvedByTheHostsResolvers, as /etc/resolv.conf says inside, if anything
+// may be reached.
+func TestNamesAreResolvedByTheHostsResolvers(t *testing.T) {
+	for _, mode := range []egress.Mode{egress.Public, egress.None} {
+		p := isolated(t, func(c *Config) { c.Egress = mode })
+		out := p.(*namespaces).egress
+		want := "# there is no way out\n"
+		if out != nil {
+			want = out.ResolvConf()
+		}
+		if got := says(t, p, "cat /etc/resolv.conf"); got != want {
+			t.Errorf("with %s it says %q, want %q", mode, got, want)
+		}
+	}
+}
+
+// TestManyShortProcesses: the end of each is told, however soon it comes.
+func TestManyShortProcesses(t *testing.T) {
+	s := open(t, isolated(t, nil), map[string]string{"it": "exit 7"})
+	for range 200 {
+		process, _ := s.start("it")
+		if status := process.Wait(); status != "exit status 7" {
+			t.Fatalf("ended with %s", status)
+		}
 	}
 }
