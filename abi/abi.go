@@ -45,6 +45,17 @@ const (
 	// ImportDeadline is deadline_ms() -> i64: when the invocation must have
 	// ended, in milliseconds since the Unix epoch. 0 during init.
 	ImportDeadline = "deadline_ms"
+	// ImportHTTPSend is http_send(head_ptr, head_len, body_ptr, body_len i32) -> i32:
+	// sends a request and waits for the response. The head is a JSON object with
+	// method, url and, optionally, headers (an object of strings). Returns the length
+	// of the response's head in bytes, a JSON object with status, headers and
+	// bodyLength. It is for telemetry consumers, and for the hosts their operator has
+	// named: everybody else gets [ErrDenied].
+	ImportHTTPSend = "http_send"
+	// ImportHTTPRead is http_read(part, ptr, cap, offset i32) -> i32: copies up to cap
+	// bytes of a part of the last response, [HTTPHead] or [HTTPBody], from offset on,
+	// to ptr; returns the number copied, 0 at the end.
+	ImportHTTPRead = "http_read"
 )
 
 // Exports of a guest.
@@ -91,14 +102,35 @@ const (
 	// ErrFault: a pointer and length lie outside the guest's memory.
 	ErrFault = -1
 	// ErrTooLarge: the response would exceed its limit; the invocation fails
-	// with Function.ResponseSizeTooLarge whatever the guest does next.
+	// with Function.ResponseSizeTooLarge whatever the guest does next. Of http_send:
+	// head, body or what came back exceed theirs.
 	ErrTooLarge = -2
 	// ErrState: the call is not allowed now (no invocation is running, or the
 	// invocation has failed already).
 	ErrState = -3
 	// ErrInvalid: an argument has no meaning (an unknown context field, an error
-	// document that is not a JSON object).
+	// document that is not a JSON object, a request that is none).
 	ErrInvalid = -4
+	// ErrDenied: the guest may not reach that host.
+	ErrDenied = -5
+	// ErrUnreachable: no response came: the host is not there, did not answer in
+	// time, or broke off.
+	ErrUnreachable = -6
+)
+
+// Parts of the last response, for http_read.
+const (
+	// HTTPHead is the JSON object with status, headers and bodyLength.
+	HTTPHead = 0
+	// HTTPBody is the body, as it came.
+	HTTPBody = 1
+)
+
+// Limits of http_send, in bytes. More is [ErrTooLarge]; the invocation goes on.
+const (
+	MaxHTTPHead     = 64 << 10
+	MaxHTTPBody     = 8 << 20
+	MaxHTTPResponse = 1 << 20
 )
 
 // MaxResponseBytes is the default limit of a response: 6 MiB and 100 bytes, as

@@ -45,6 +45,9 @@ type Config struct {
 	// and observe the environments of all functions, or of those that NAME.json
 	// beside NAME names; "" means none.
 	HostExtensionsDir string
+	// WasmExtensionsDir is a folder of telemetry extensions that are compiled to
+	// WebAssembly, NAME.wasm with NAME.json beside it; "" means none.
+	WasmExtensionsDir string
 	// ExtensionActivity and ExtensionDelivery, if set, are told of every call of an
 	// extension and of every try to bring it telemetry. They must not block.
 	ExtensionActivity func(extensions.Activity)

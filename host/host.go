@@ -36,6 +36,7 @@ import (
 	"github.com/lambent-host/lambent/host/publish"
 	"github.com/lambent-host/lambent/host/snapshot"
 	"github.com/lambent-host/lambent/host/store"
+	"github.com/lambent-host/lambent/host/wasmextension"
 	"github.com/lambent-host/lambent/sandbox"
 	"github.com/lambent-host/lambent/telemetry"
 	"github.com/lambent-host/lambent/telemetry/otelsink"
@@ -73,6 +74,7 @@ type Host struct {
 	bus        *telemetry.Bus
 	publisher  *publish.Publisher
 	observers  *observer.Observer
+	consumers  *wasmextension.Extensions
 	pool       *environment.Pool
 	snapshots  *snapshot.Store // nil where none are made
 	queue      *async.Queue
@@ -147,6 +149,11 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	if h.observers, err = observer.New(observer.Config{
 		Dir: cfg.HostExtensionsDir, Place: where, Bus: h.bus, Region: cfg.Region, AccountID: cfg.AccountID, Log: h.log,
+	}); err != nil {
+		return err
+	}
+	if h.consumers, err = wasmextension.New(wasmextension.Config{
+		Dir: cfg.WasmExtensionsDir, Engine: h.engine, Bus: h.bus, Region: cfg.Region, Log: h.log, Settled: cfg.TelemetrySettled,
 	}); err != nil {
 		return err
 	}
@@ -259,6 +266,7 @@ func (h *Host) Telemetry(cfg telemetry.SubscriptionConfig) *telemetry.Subscripti
 // Start begins to publish, to work off the queue and to answer. It returns at once.
 func (h *Host) Start() {
 	h.observers.Start()
+	h.consumers.Start()
 	h.publisher.Start()
 	h.queue.Start()
 	go func() {
@@ -312,7 +320,10 @@ func (h *Host) takeDown(ctx context.Context) error {
 	if h.pool != nil { // the last platform events, then SHUTDOWN to extensions
 		note("environments", h.pool.Shutdown(ctx))
 	}
-	if h.observers != nil { // they have been told everything
+	if h.consumers != nil { // they have been told everything
+		note("WASM extensions", h.consumers.Shutdown(ctx))
+	}
+	if h.observers != nil { // so have they
 		note("extensions of the host", h.observers.Shutdown(ctx))
 	}
 	if h.publisher != nil { // no environment needs a module any more

@@ -39,6 +39,8 @@ type call struct {
 	tooLarge bool
 	refused  bool // growing the memory was refused
 
+	fetched *fetched // the last response of http_send
+
 	answerBegan, answerEnded time.Time // of what the guest wrote of its answer
 }
 

@@ -41,6 +41,8 @@ func abiBuilder(rt wazero.Runtime) wazero.HostModuleBuilder {
 	define(abi.ImportFailDocument, 2, i32, failDocument)
 	define(abi.ImportContextRead, 3, i32, contextRead)
 	define(abi.ImportDeadline, 0, i64, deadline)
+	define(abi.ImportHTTPSend, 4, i32, httpSend)
+	define(abi.ImportHTTPRead, 4, i32, httpRead)
 	return b
 }
 

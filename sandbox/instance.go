@@ -40,6 +40,8 @@ type InstanceConfig struct {
 	// TmpBytes is the most that TmpDir may hold, 4 KiB for each name included;
 	// 0: 512 MiB. Writing beyond it fails.
 	TmpBytes int64
+	// Fetch sends the HTTP requests of the guest; nil: it may send none.
+	Fetch Fetcher
 	// MaxResponseBytes limits a response; 0: abi.MaxResponseBytes.
 	MaxResponseBytes int
 	// CPUShare is what the guest is owed of the CPUs when not everybody can run at
@@ -89,6 +91,7 @@ type Instance struct {
 	files   surroundings
 	clock   clock
 	account *cpu.Account
+	fetch   Fetcher
 
 	busy          atomic.Bool
 	peak          atomic.Uint64
@@ -143,7 +146,7 @@ func (m *Module) Instantiate(ctx context.Context, cfg InstanceConfig) (*Instance
 }
 
 func (m *Module) newInstance(cfg InstanceConfig) (*Instance, error) {
-	i := &Instance{module: m, limit: cfg.MaxResponseBytes, clock: newClock()}
+	i := &Instance{module: m, limit: cfg.MaxResponseBytes, clock: newClock(), fetch: cfg.Fetch}
 	i.account = m.engine.scheduler.NewAccount(cfg.CPUShare, cfg.CPUQuota)
 	if i.limit <= 0 {
 		i.limit = abi.MaxResponseBytes

@@ -22,6 +22,8 @@ var numbers = map[string]int{
 	"LAMBENT_ERR_TOO_LARGE":          abi.ErrTooLarge,
 	"LAMBENT_ERR_STATE":              abi.ErrState,
 	"LAMBENT_ERR_INVALID":            abi.ErrInvalid,
+	"LAMBENT_ERR_DENIED":             abi.ErrDenied,
+	"LAMBENT_ERR_UNREACHABLE":        abi.ErrUnreachable,
 	"LAMBENT_FIELD_REQUEST_ID":       abi.FieldRequestID,
 	"LAMBENT_FIELD_FUNCTION_ARN":     abi.FieldFunctionARN,
 	"LAMBENT_FIELD_TRACE_ID":         abi.FieldTraceID,
@@ -31,7 +33,7 @@ var numbers = map[string]int{
 
 var imports = []string{
 	abi.ImportEventRead, abi.ImportResponseWrite, abi.ImportFail,
-	abi.ImportFailDocument, abi.ImportContextRead, abi.ImportDeadline,
+	abi.ImportFailDocument, abi.ImportContextRead, abi.ImportDeadline, abi.ImportHTTPSend, abi.ImportHTTPRead,
 }
 
 func source(t *testing.T, name string) string {
@@ -91,7 +93,7 @@ func TestGuestAgreesWithABI(t *testing.T) {
 	if found != len(numbers)-1 { // it has no use for the version
 		t.Errorf("package guest repeats %d of %d numbers", found, len(numbers)-1)
 	}
-	wasm := source(t, "guest/imports_wasip1.go")
+	wasm := source(t, "guest/imports_wasip1.go") + source(t, "guest/outbound/imports_wasip1.go")
 	for _, name := range imports {
 		if !strings.Contains(wasm, "//go:wasmimport "+abi.Module+" "+name+"\n") {
 			t.Errorf("package guest does not import %s", name)

@@ -44,6 +44,8 @@ extern "C" {
 #define LAMBENT_ERR_TOO_LARGE (-2) /* past the response limit: the invocation has failed */
 #define LAMBENT_ERR_STATE (-3)     /* not now: no invocation runs, or it has failed */
 #define LAMBENT_ERR_INVALID (-4)   /* the argument has no meaning */
+#define LAMBENT_ERR_DENIED (-5)    /* the guest may not reach that host */
+#define LAMBENT_ERR_UNREACHABLE (-6) /* no response came */
 
 /* Fields of lambent_context_read. */
 #define LAMBENT_FIELD_REQUEST_ID 1       /* a UUID */
@@ -85,6 +87,22 @@ int32_t lambent_context_read(uint32_t field, void *buffer, uint32_t capacity);
  * 0 during lambent_init. */
 LAMBENT_IMPORT("deadline_ms")
 int64_t lambent_deadline_ms(void);
+
+/* Parts of a response, for lambent_http_read. */
+#define LAMBENT_HTTP_HEAD 0 /* {"status":200,"headers":{...},"bodyLength":2} */
+#define LAMBENT_HTTP_BODY 1
+
+/* Sends a request and waits for the response. The head is a JSON object:
+ * {"method":"POST","url":"https://collector.example/v1","headers":{"Content-Type":"application/json"}}.
+ * Returns the length of the response's head. It is for telemetry consumers
+ * (abi.md, "Telemetry consumers"); a function gets LAMBENT_ERR_DENIED. */
+LAMBENT_IMPORT("http_send")
+int32_t lambent_http_send(const char *head, uint32_t head_length, const void *body, uint32_t body_length);
+
+/* Copies up to capacity bytes of a part of the last response, from offset on, to
+ * buffer. Returns the number of bytes copied, 0 at the end of the part. */
+LAMBENT_IMPORT("http_read")
+int32_t lambent_http_read(uint32_t part, void *buffer, uint32_t capacity, uint32_t offset);
 
 #ifdef __cplusplus
 }

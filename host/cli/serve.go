@@ -60,6 +60,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&cfg.ExtensionEgress, "extension-egress", cfg.ExtensionEgress, "what isolated extensions reach: public (the internet), all (private networks too), none")
 	flags.StringArrayVar(&cfg.ExtensionAllow, "extension-allow", nil, "what they reach beside that: host:PORT (this machine's loopback, as host.lambent.internal:PORT), an address or network, with or without a port; may be repeated")
 	flags.StringVar(&cfg.ExtensionsDir, "extensions", "", "folder of extension executables that each environment starts (default none)")
+	flags.StringVar(&cfg.WasmExtensionsDir, "wasm-extensions", "", "folder of telemetry extensions compiled to WebAssembly, NAME.wasm and NAME.json (default none)")
 	flags.StringVar(&cfg.HostExtensionsDir, "host-extensions", "", "folder of extension executables that are started once and observe all environments (default none)")
 	flags.StringVar(&cfg.Region, "region", cfg.Region, "region in ARNs")
 	flags.StringVar(&cfg.AccountID, "account", cfg.AccountID, "account id in ARNs, twelve digits")

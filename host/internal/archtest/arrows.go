@@ -63,6 +63,7 @@ var Siblings = []Sibling{
 	{Package: "host/lambdaapi"},
 	{Package: "host/catalogue", Imports: []string{"host/store", "host/deployment"}},
 	{Package: "host/attachment"},
+	{Package: "host/wasmextension", Imports: []string{"host/attachment"}},
 	{Package: "host/observer", Imports: []string{"host/attachment"}},
 	{Package: "host/layer", Imports: []string{"host/store", "host/deployment"}},
 	{Package: "host/publish", Imports: []string{"host/catalogue", "host/deployment"}, Tests: []string{"host/store"}},
