@@ -153,7 +153,7 @@ func (h *Host) open(ctx context.Context) error {
 		return err
 	}
 	if h.consumers, err = wasmextension.New(wasmextension.Config{
-		Dir: cfg.WasmExtensionsDir, Engine: h.engine, Bus: h.bus, Region: cfg.Region, Log: h.log, Settled: cfg.TelemetrySettled,
+		Dir: cfg.WasmExtensionsDir, Engine: h.engine, Bus: h.bus, Region: cfg.Region, Log: h.log, Settled: h.settled,
 	}); err != nil {
 		return err
 	}
