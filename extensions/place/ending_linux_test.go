@@ -23,6 +23,10 @@ const daemons = `sleep %[1]d & setsid sleep %[1]d & (setsid sh -c 'sleep %[1]d &
 while [ $(pgrep -fc '^sleep %[1]d') -lt 5 ]; do :; done
 `
 
+// mark is how long the sleepers of a test sleep, in seconds: by that they are told from
+// those of other tests and of other runs of them.
+func mark(test int) int { return 1_000_000 + 10*os.Getpid() + test }
+
 // sleepers counts them.
 func sleepers(t *testing.T, seconds int) int {
 	return running(t, fmt.Sprintf("sleep\x00%d\x00", seconds))
@@ -30,7 +34,7 @@ func sleepers(t *testing.T, seconds int) int {
 
 // TestClosingEndsDaemons: whatever an extension leaves behind, however it ended.
 func TestClosingEndsDaemons(t *testing.T) {
-	const mark = 987001
+	mark := mark(1)
 	for name, rest := range map[string]string{"running": "echo ready; wait", "ended": "echo ready"} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, isolated(t, nil), map[string]string{"it": fmt.Sprintf(daemons, mark) + rest})
@@ -60,7 +64,7 @@ func TestClosingEndsDaemons(t *testing.T) {
 // TestKillingEndsTheGroup: an extension that is killed takes its own children along,
 // and no other.
 func TestKillingEndsTheGroup(t *testing.T) {
-	const mine, others = 987002, 987003
+	mine, others := mark(2), mark(3)
 	s := open(t, isolated(t, nil), map[string]string{
 		"it":    fmt.Sprintf("sleep %d & echo ready; wait", mine),
 		"other": fmt.Sprintf("sleep %d & echo ready; wait", others),
@@ -99,7 +103,7 @@ func TestStatusesAreTold(t *testing.T) {
 func TestOutputIsReadWhole(t *testing.T) {
 	s := open(t, isolated(t, nil), map[string]string{
 		"much":  "head -c 3000000 /dev/zero",
-		"child": "setsid sleep 987004 & echo said",
+		"child": fmt.Sprintf("setsid sleep %d & echo said", mark(4)),
 	})
 	process, out := s.start("much")
 	process.Wait()
@@ -130,7 +134,7 @@ func TestSignalsToTheKeeperDoNothing(t *testing.T) {
 
 // TestAKeeperThatDiesIsTheEndOfItsProcesses, and of nothing else.
 func TestAKeeperThatDiesIsTheEndOfItsProcesses(t *testing.T) {
-	const mark = 987005
+	mark := mark(5)
 	s := open(t, isolated(t, nil), map[string]string{"it": fmt.Sprintf(daemons, mark) + "echo ready; wait"})
 	process, out := s.start("it")
 	out.await(t, "ready")
@@ -183,7 +187,7 @@ func playRole() {
 // TestAHostThatIsKilledLeavesNothing: no process, daemons and keepers included.
 func TestAHostThatIsKilledLeavesNothing(t *testing.T) {
 	isolated(t, nil)
-	const mark = 987006
+	mark := mark(6)
 	path := filepath.Join(t.TempDir(), "it")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+fmt.Sprintf(daemons, mark)+"echo ready; wait\n"), 0o755); err != nil {
 		t.Fatal(err)

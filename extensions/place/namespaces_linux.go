@@ -12,28 +12,28 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/lambent-host/lambent/extensions/place/egress"
+	"github.com/rs/zerolog"
+
 	"github.com/lambent-host/lambent/extensions/place/keeper"
 )
 
 // namespaces is a place where each environment has a keeper.
 type namespaces struct {
-	cfg     Config
-	ownUser bool // in user namespaces, which take no privileges
-	egress  *egress.Config
-	users   *users // nil: processes keep the user
+	cfg       Config
+	ownUser   bool // in user namespaces, which take no privileges
+	hasWayOut bool
+	users     *users // nil: processes keep the user
 }
 
 // newNamespaces finds out what the host may: namespaces by its own rights or, failing
 // that, in user namespaces; with a way out or, failing that, without.
 func newNamespaces(ctx context.Context, cfg Config) (Place, error) {
 	var faults []error
-	out := wayOut(cfg)
 	for _, ownUser := range []bool{false, true} {
 		if !ownUser && os.Geteuid() != 0 {
 			continue
 		}
-		n := &namespaces{cfg: cfg, ownUser: ownUser, egress: &out}
+		n := &namespaces{cfg: cfg, ownUser: ownUser, hasWayOut: true}
 		if cfg.Isolation != Network && !ownUser {
 			n.users = newUsers()
 		}
@@ -52,10 +52,8 @@ func (n *namespaces) try(ctx context.Context) error {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	with := n.egress
-	n.egress = nil
+	n.hasWayOut = false
 	if n.tryOnce(ctx) != nil {
-		n.egress = with
 		return err
 	}
 	n.cfg.Log.Warn().Err(err).Msg("isolated extensions reach nothing outside of their environment: the host may not use /dev/net/tun")
@@ -76,7 +74,7 @@ func (n *namespaces) Open(ctx context.Context, env Environment) (Room, net.Liste
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &namespace{ownFiles: setup.OwnFiles, release: func() {}}
+	r := &namespace{ownFiles: setup.OwnFiles, log: n.cfg.Log, release: func() {}}
 	if n.users != nil {
 		setup.UID = n.users.take()
 		setup.GID = setup.UID
@@ -98,7 +96,11 @@ func (n *namespaces) Open(ctx context.Context, env Environment) (Room, net.Liste
 
 // setup finds the paths that have no links: those of the host lead elsewhere inside.
 func (n *namespaces) setup(env Environment) (keeper.Setup, error) {
-	setup := keeper.Setup{OwnFiles: n.cfg.Isolation != Network, Limits: n.cfg.Limits, Egress: n.egress, Files: map[string]string{}}
+	setup := keeper.Setup{OwnFiles: n.cfg.Isolation != Network, Limits: n.cfg.Limits, Files: map[string]string{}}
+	if n.hasWayOut {
+		out := wayOut(n.cfg) // each time: the host's resolvers may change
+		setup.Egress = &out
+	}
 	var err error
 	for _, folder := range []struct{ from, to *string }{{&env.Opt, &setup.Opt}, {&env.Tmp, &setup.Tmp}} {
 		if *folder.from == "" {
@@ -159,6 +161,7 @@ func real(path string) (string, error) {
 type namespace struct {
 	keeper   *keeper.Keeper
 	ownFiles bool
+	log      zerolog.Logger
 	once     sync.Once
 	release  func()
 }
@@ -172,7 +175,14 @@ func (r *namespace) Start(cmd Command) (Process, error) {
 	if r.ownFiles {
 		path = "/opt/extensions/" + filepath.Base(path)
 	}
-	return r.keeper.Start(path, cmd.Env, cmd.Stdout, cmd.Stderr)
+	process, err := r.keeper.Start(path, cmd.Env, cmd.Stdout, cmd.Stderr)
+	if err != nil { // not a nil *Process in an interface
+		if r.ownFiles && errors.Is(err, fs.ErrPermission) {
+			r.log.Warn().Err(err).Str("file", cmd.Path).Msg("an isolated extension was not started: it has a user of its own, so the file has to be readable and executable for everybody")
+		}
+		return nil, err
+	}
+	return process, nil
 }
 
 func (r *namespace) Close() error {

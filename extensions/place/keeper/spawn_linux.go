@@ -58,9 +58,6 @@ func giveUp() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no new privileges: %w", err)
 	}
-	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
-		return fmt.Errorf("ambient capabilities: %w", err)
-	}
 	for capability := uintptr(0); ; capability++ {
 		err := unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
 		if errors.Is(err, unix.EINVAL) && capability > unix.CAP_AUDIT_CONTROL {
@@ -75,7 +72,7 @@ func giveUp() error {
 	if err := unix.Capget(&header, &data[0]); err != nil {
 		return fmt.Errorf("capabilities: %w", err)
 	}
-	data[0].Inheritable, data[1].Inheritable = 0, 0
+	data[0].Inheritable, data[1].Inheritable = 0, 0 // and so the ambient ones
 	if err := unix.Capset(&header, &data[0]); err != nil {
 		return fmt.Errorf("capabilities: %w", err)
 	}
