@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -386,5 +387,18 @@ func TestManyShortProcesses(t *testing.T) {
 		if status := process.Wait(); status != "exit status 7" {
 			t.Fatalf("ended with %s", status)
 		}
+	}
+}
+
+// TestTheKeeperIsClosedToOthers of its user: to look into it takes root's rights
+// (proc(5): the files of a process that may not be dumped are root's).
+func TestTheKeeperIsClosedToOthers(t *testing.T) {
+	s := open(t, isolated(t, nil), nil)
+	info, err := os.Stat(fmt.Sprintf("/proc/%d/environ", s.Room.(*namespace).keeper.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 {
+		t.Errorf("user %d may look into it", owner)
 	}
 }
