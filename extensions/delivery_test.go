@@ -1,7 +1,6 @@
 package extensions
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -176,32 +175,6 @@ func TestListenerThatComesLate(t *testing.T) {
 	late.Start()
 	defer late.Close()
 	k.collect(s, 1)
-}
-
-func TestTCPDestination(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	k := newSink(t, ok)
-	req := k.request(telemetry.CategoryFunction)
-	req.Destination = extapi.DestinationRequest{Protocol: "TCP", Port: listener.Addr().(*net.TCPAddr).Port}
-	s, _ := subscribe(t, req)
-	s.stream.Publish(telemetry.TypeFunction, "one")
-	s.stream.Publish(telemetry.TypeFunction, "two")
-	conn, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	lines := bufio.NewScanner(conn)
-	for _, want := range []string{"one", "two"} {
-		var ev telemetry.Event
-		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &ev) != nil || ev.Record != want {
-			t.Fatalf("line %q, want %s", lines.Text(), want)
-		}
-	}
 }
 
 // TestRuntimeDoneWaitsForInvoke publishes a runtimeDone while the extension has

@@ -89,36 +89,59 @@ func (h *httpSender) send(ctx context.Context, b *batch) error {
 
 func (h *httpSender) close() {}
 
-// tcpSender writes an event a line on one connection that it keeps.
+// tcpSender writes an event a line on one connection, and keeps that while the
+// subscriber does. After a fault it begins with a whole line on another one; the
+// lines of the batch then come again.
 type tcpSender struct {
 	room place.Room
 	port int
-	conn net.Conn
+	conn net.Conn      // nil while there is none
+	gone chan struct{} // closed when the subscriber has closed the connection
 }
 
 func (t *tcpSender) send(ctx context.Context, b *batch) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	if t.conn == nil {
-		conn, err := t.room.Dial(ctx, t.port)
-		if err != nil {
-			return err
-		}
-		t.conn = conn
+	if err := t.connect(ctx); err != nil {
+		return err
 	}
 	conn := t.conn
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetWriteDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if _, err := conn.Write(b.lines()); err != nil {
-		t.close() // half a line may have left: start anew
+	_, err := conn.Write(b.lines())
+	if !stop() || err != nil {
+		t.close() // half a line may have left, or the connection takes no more
+	}
+	return err
+}
+
+// connect sees to it that there is a connection. What is written to one that the
+// subscriber has closed would be lost without an error, so each is watched.
+func (t *tcpSender) connect(ctx context.Context) error {
+	if t.conn != nil {
+		select {
+		case <-t.gone:
+			t.close()
+		default:
+			return nil
+		}
+	}
+	conn, err := t.room.Dial(ctx, t.port)
+	if err != nil {
 		return err
 	}
+	gone := make(chan struct{})
+	t.conn, t.gone = conn, gone
+	go func() { // until close
+		defer close(gone)
+		_, _ = io.Copy(io.Discard, conn) // it says nothing that matters
+	}()
 	return nil
 }
 
 func (t *tcpSender) close() {
 	if t.conn != nil {
 		_ = t.conn.Close() // there is nothing to be lost
+		<-t.gone
 		t.conn = nil
 	}
 }

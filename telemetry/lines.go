@@ -63,9 +63,13 @@ func (w *LineWriter) Write(p []byte) (int, error) {
 			w.hold(p)
 			return n, nil
 		}
-		w.hold(line)
-		w.publish(w.pending)
-		w.pending = w.pending[:0]
+		if len(w.pending) == 0 && len(line) <= MaxRecordBytes {
+			w.publish(line)
+		} else {
+			w.hold(line)
+			w.publish(w.pending)
+			w.pending = w.pending[:0]
+		}
 		p = rest
 	}
 }
