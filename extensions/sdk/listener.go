@@ -26,9 +26,18 @@ const maxBatchBytes = 16 << 20
 // headerTimeout bounds how long the platform may take for a request's header.
 const headerTimeout = 10 * time.Second
 
-// listener receives telemetry over HTTP.
-type listener struct {
-	port   int
+// listener receives telemetry.
+type listener interface {
+	port() int
+	// drain goes on receiving for linger and then waits for the batch under way, all
+	// of it until the deadline.
+	drain(ctx context.Context, deadline time.Time, linger time.Duration)
+	close()
+}
+
+// httpListener receives telemetry over HTTP.
+type httpListener struct {
+	socket net.Listener
 	server *http.Server
 	served chan struct{}
 
@@ -38,21 +47,20 @@ type listener struct {
 
 // listen starts to receive on sandbox.localdomain where that name is known, and
 // on 127.0.0.1 elsewhere.
-func listen(ctx context.Context, port int, handle func(context.Context, []telemetry.Event) error) (*listener, error) {
+func listen(ctx context.Context, t Telemetry, handle func(context.Context, []telemetry.Event) error) (listener, error) {
 	host := "127.0.0.1"
 	if addrs, err := net.DefaultResolver.LookupHost(ctx, sandboxHost); err == nil && len(addrs) > 0 {
 		host = addrs[0]
 	}
 	var lc net.ListenConfig
-	socket, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	socket, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(t.Port)))
 	if err != nil {
 		return nil, fmt.Errorf("listen for telemetry: %w", err)
 	}
-	l := &listener{
-		port:   socket.Addr().(*net.TCPAddr).Port, // the network is tcp
-		served: make(chan struct{}),
-		handle: handle,
+	if t.Protocol == TCP {
+		return newTCPListener(ctx, socket, handle), nil
 	}
+	l := &httpListener{socket: socket, served: make(chan struct{}), handle: handle}
 	l.server = &http.Server{Handler: l, ReadHeaderTimeout: headerTimeout}
 	go func() {
 		defer close(l.served)
@@ -61,8 +69,13 @@ func listen(ctx context.Context, port int, handle func(context.Context, []teleme
 	return l, nil
 }
 
+func (l *httpListener) port() int { return portOf(l.socket) }
+
+// portOf is the port of a socket whose network is tcp.
+func portOf(socket net.Listener) int { return socket.Addr().(*net.TCPAddr).Port }
+
 // ServeHTTP takes one batch.
-func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *httpListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBatchBytes))
 	if err != nil {
 		http.Error(w, "batch could not be read", http.StatusBadRequest)
@@ -100,9 +113,7 @@ func decodeBatch(body []byte) ([]telemetry.Event, error) {
 	return events, nil
 }
 
-// drain goes on receiving for linger and then waits for the batch under way, all
-// of it until the deadline.
-func (l *listener) drain(ctx context.Context, deadline time.Time, linger time.Duration) {
+func (l *httpListener) drain(ctx context.Context, deadline time.Time, linger time.Duration) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	if linger > 0 {
@@ -114,7 +125,7 @@ func (l *listener) drain(ctx context.Context, deadline time.Time, linger time.Du
 	_ = l.server.Shutdown(ctx) // close does the rest
 }
 
-func (l *listener) close() {
+func (l *httpListener) close() {
 	_ = l.server.Close() // the process is about to end
 	<-l.served
 }

@@ -16,7 +16,7 @@
 //
 // Build it, put it into the folder that the host searches (on AWS: extensions/
 // in a layer), done. [Client] is the layer below, for programs that want their
-// own loop. A complete program is in extensions/examples/timeline.
+// own loop. Complete programs are in extensions/examples.
 package sdk
 
 import (
@@ -24,7 +24,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
@@ -78,6 +80,8 @@ type Telemetry struct {
 	// 30 s): a batch leaves when one is reached. 0 is the platform's default.
 	MaxItems, MaxBytes int
 	Timeout            time.Duration
+	// Protocol by which it comes; "" means [HTTP].
+	Protocol Protocol
 	// Port to listen on; 0 means a free one.
 	Port int
 	// Linger is how long to go on receiving after SHUTDOWN, for a platform that
@@ -85,10 +89,30 @@ type Telemetry struct {
 	Linger time.Duration
 }
 
+// Protocol is how telemetry comes.
+type Protocol string
+
+// The protocols of the Telemetry API.
+const (
+	// HTTP has every batch answered: what the callback did not take comes again.
+	HTTP Protocol = "HTTP"
+	// TCP has no answers: it costs less, and an event whose callback fails is lost.
+	TCP Protocol = "TCP"
+)
+
+// ReasonSignal is the reason of the Shutdown event that a SIGTERM makes.
+const ReasonSignal = "sigterm"
+
+// signalBudget is what OnShutdown has after a SIGTERM: what Lambda gives an extension.
+const signalBudget = 2 * time.Second
+
 // Run is the life of an extension. It returns nil after SHUTDOWN, and when ctx
 // is done. An error of a callback is told to the platform and returned; the
-// program should then exit.
+// program should then exit. Lambda does not send SIGTERM to extensions, supervisors and
+// terminals do: it ends Run as SHUTDOWN does, with [ReasonSignal].
 func Run(ctx context.Context, cfg Config) error {
+	ctx, stop := untilSignal(ctx)
+	defer stop()
 	if cfg.Name == "" {
 		cfg.Name = filepath.Base(os.Args[0])
 	}
@@ -111,11 +135,35 @@ func Run(ctx context.Context, cfg Config) error {
 	err = r.loop(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return nil
+		return r.signalled(ctx)
 	case err != nil:
 		return errors.Join(err, client.ExitError(ctx, "Extension.HandlerFailed", err))
 	}
 	return nil
+}
+
+// errSignal is the cause of a context that a SIGTERM has ended.
+var errSignal = errors.New("SIGTERM")
+
+// untilSignal returns a context that ends with a SIGTERM.
+func untilSignal(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		select {
+		case <-signals:
+			cancel(errSignal)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+		<-stopped
+	}
 }
 
 func (c *Config) events() []extapi.EventType {
@@ -129,7 +177,7 @@ func (c *Config) events() []extapi.EventType {
 type runner struct {
 	cfg      Config
 	client   *Client
-	listener *listener
+	listener listener // nil without OnTelemetry
 }
 
 func (r *runner) init(ctx context.Context, info Info) error {
@@ -141,12 +189,12 @@ func (r *runner) init(ctx context.Context, info Info) error {
 	if r.cfg.OnTelemetry == nil {
 		return nil
 	}
-	l, err := listen(ctx, r.cfg.Telemetry.Port, r.cfg.OnTelemetry)
+	l, err := listen(ctx, r.cfg.Telemetry, r.cfg.OnTelemetry)
 	if err != nil {
 		return err
 	}
 	r.listener = l
-	return r.client.Subscribe(ctx, r.cfg.Telemetry.request(l.port))
+	return r.client.Subscribe(ctx, r.cfg.Telemetry.request(l.port()))
 }
 
 func (r *runner) loop(ctx context.Context) error {
@@ -174,6 +222,16 @@ func (r *runner) shutdown(ctx context.Context, ev Event) error {
 		return fmt.Errorf("shutdown: %w", err)
 	}
 	return nil
+}
+
+// signalled is the end by SIGTERM; one by the caller's context has no farewell.
+func (r *runner) signalled(ctx context.Context) error {
+	if !errors.Is(context.Cause(ctx), errSignal) {
+		return nil
+	}
+	return r.shutdown(context.WithoutCancel(ctx), Event{
+		EventType: extapi.Shutdown, ShutdownReason: ReasonSignal, DeadlineMs: time.Now().Add(signalBudget).UnixMilli(),
+	})
 }
 
 func (r *runner) closeListener() {
@@ -204,6 +262,9 @@ func (t Telemetry) request(port int) extapi.SubscriptionRequest {
 		Buffering: &extapi.BufferingRequest{
 			MaxItems: setInt(t.MaxItems), MaxBytes: setInt(t.MaxBytes), TimeoutMs: setInt(int(t.Timeout.Milliseconds())),
 		},
+	}
+	if t.Protocol == TCP {
+		req.Destination = extapi.DestinationRequest{Protocol: extapi.ProtocolTCP, Port: port}
 	}
 	if req.SchemaVersion == "" {
 		req.SchemaVersion = telemetry.Schema20221213
