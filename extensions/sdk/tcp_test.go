@@ -126,10 +126,14 @@ func TestHandlersTakeBatchesApart(t *testing.T) {
 	var got []string
 	say := func(format string, args ...any) error { got = append(got, fmt.Sprintf(format, args...)); return nil }
 	h := sdk.Handlers{
-		Report: func(_ context.Context, at time.Time, r telemetry.Report) error { return say("report %s %d", r.RequestID, at.Unix()) },
-		Log:    func(_ context.Context, _ time.Time, typ telemetry.Type, line string) error { return say("%s %s", typ, line) },
-		Other:  func(_ context.Context, ev telemetry.Event) error { return say("other %s", ev.Type) },
-		Done:   func(_ context.Context, events int) error { return say("done %d", events) },
+		Report: func(_ context.Context, at time.Time, r telemetry.Report) error {
+			return say("report %s %d", r.RequestID, at.Unix())
+		},
+		Log: func(_ context.Context, _ time.Time, typ telemetry.Type, line string) error {
+			return say("%s %s", typ, line)
+		},
+		Other: func(_ context.Context, ev telemetry.Event) error { return say("other %s", ev.Type) },
+		Done:  func(_ context.Context, events int) error { return say("done %d", events) },
 	}
 	at := time.Unix(7, 0)
 	batch := []telemetry.Event{

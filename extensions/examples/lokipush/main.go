@@ -19,7 +19,6 @@ import (
 	"github.com/lambent-host/lambent/telemetry"
 )
 
-// pusher gathers the lines of a batch.
 type pusher struct {
 	lines  [][2]string // time in nanoseconds, text
 	client http.Client
