@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log"
 	"net/http"
 	"os"
@@ -54,7 +53,7 @@ func (p *pusher) push(ctx context.Context, _ int) error {
 		return err
 	}
 	if res.StatusCode > 299 {
-		err = fmt.Errorf("loki answered %s", res.Status)
+		err = errors.New("loki answered " + res.Status)
 	}
 	return errors.Join(err, res.Body.Close())
 }
