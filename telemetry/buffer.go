@@ -1,7 +1,7 @@
 package telemetry
 
 // buffer is a queue bounded by items and bytes. When it is full it loses the
-// newest events and counts them; it takes events again once it is half empty,
+// newest events and counts them; it takes lines again once it is half empty,
 // so that a reader who keeps lagging is told of one gap and not of a thousand.
 // Its owner guards it with a lock.
 type buffer struct {
@@ -22,28 +22,39 @@ func (b *buffer) len() int { return len(b.events) - b.head }
 
 // push appends the event, or counts it as lost.
 func (b *buffer) push(ev Event) bool {
-	if b.full(ev.load()) {
+	if b.full(ev) {
 		b.lose(1, int64(ev.size()))
 		return false
 	}
-	if b.lostRecords > 0 {
+	if b.lostRecords > 0 && !b.lags() {
 		b.add(b.takeLoss(ev))
 	}
 	b.add(ev)
 	return true
 }
 
+// platformReserve is what only the platform's own events may fill: one in
+// platformReserve of the bytes, and as many items again beside the others. There are
+// extensions that do not end an invocation before they have heard
+// platform.runtimeDone, and a flood of lines must not take that from them.
+const platformReserve = 10
+
 // full tells whether the event has to be lost. An empty buffer takes any event,
 // whatever its size.
-func (b *buffer) full(size int) bool {
-	switch {
-	case b.len() == 0:
-		return false
-	case b.lostRecords > 0:
-		return b.len() > b.maxItems/2 || b.bytes > b.maxBytes/2
-	default:
-		return b.len() >= b.maxItems || b.bytes+size > b.maxBytes
+func (b *buffer) full(ev Event) bool {
+	items, bytes := b.maxItems+b.maxItems/platformReserve, b.maxBytes
+	if ev.Type.Category() != CategoryPlatform {
+		if b.lostRecords > 0 && b.lags() {
+			return true
+		}
+		items, bytes = b.maxItems, bytes-bytes/platformReserve
 	}
+	return b.len() > 0 && (b.len() >= items || b.bytes+ev.load() > bytes)
+}
+
+// lags tells whether the reader has to catch up before it is told of a loss.
+func (b *buffer) lags() bool {
+	return b.len() > 0 && (b.len() > b.maxItems/2 || b.bytes > b.maxBytes/2)
 }
 
 func (b *buffer) add(ev Event) {

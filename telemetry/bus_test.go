@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -84,6 +85,40 @@ func TestFullBufferLosesNewest(t *testing.T) {
 	expect(t, "afterwards", small, "9")
 	if got := len(drain(other)); got != 3 {
 		t.Errorf("the neighbour got %d events of 3: it must not hear of losses that are not its own", got)
+	}
+}
+
+// TestAFloodOfLinesLeavesRoomForThePlatform fills a buffer with lines: the end of
+// the invocation is heard nevertheless, the loss is told once, and the bounds hold
+// for the platform too.
+func TestAFloodOfLinesLeavesRoomForThePlatform(t *testing.T) {
+	const items, bytes, lines = 100, 100 << 10, 1000
+	for name, line := range map[string]string{"items": "x", "bytes": strings.Repeat("x", 5000)} {
+		t.Run(name, func(t *testing.T) {
+			bus := NewBus()
+			defer bus.Close()
+			s := bus.Open(Source{})
+			s.Seal()
+			sub := s.Subscribe(SubscriptionConfig{MaxItems: items, MaxBytes: bytes})
+			for range lines {
+				s.Publish(TypeFunction, line)
+			}
+			s.Publish(TypeRuntimeDone, RuntimeDone{RequestID: "1"})
+			s.Publish(TypeFunction, line)
+			s.Publish(TypeReport, Report{RequestID: "1"})
+			got := drain(sub)
+			last := got[len(got)-3:]
+			lost := int64(lines + 1 - (len(got) - 3))
+			if last[0].Type != TypeRuntimeDone || last[1].Type != TypeReport || last[2].Record.(LogsDropped).DroppedRecords != lost {
+				t.Errorf("%d events, the last %v", len(got), last)
+			}
+			for range 2 * items {
+				s.Publish(TypeReport, Report{})
+			}
+			if got := drain(sub); len(got) != items*11/10+1 || got[len(got)-1].Record.(LogsDropped).DroppedRecords != items*9/10 {
+				t.Errorf("%d events of the platform", len(got))
+			}
+		})
 	}
 }
 

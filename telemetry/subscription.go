@@ -20,7 +20,8 @@ type SubscriptionConfig struct {
 	// subscription's own losses comes in any case.
 	Categories []Category
 	// MaxItems and MaxBytes bound the buffer; 0 means the default. Bytes count
-	// the text of log lines and 256 for each event.
+	// the text of log lines and 256 for each event. A tenth of the bytes, and as
+	// many items again, are for events of the platform alone.
 	MaxItems, MaxBytes int
 	// From, for a subscription of the bus, chooses the streams by their source; nil
 	// means all. It is called by publishers, for each event, and must be quick.

@@ -33,7 +33,8 @@ type sink struct {
 
 	mu       sync.Mutex
 	mood     mood
-	server   *http.Server
+	server   *http.Server // nil: down
+	listener net.Listener
 	served   sync.WaitGroup
 	requests int
 	bytes    int64
@@ -58,7 +59,7 @@ const headerTimeout = 10 * time.Second
 // serve is called with the lock, or before anybody knows the sink.
 func (s *sink) serve(listener net.Listener) {
 	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout}
-	s.server = server
+	s.server, s.listener = server, listener
 	s.end, s.stop = context.WithCancel(context.Background())
 	s.served.Go(func() { _ = server.Serve(listener) }) // ends with ErrServerClosed
 }
@@ -72,8 +73,11 @@ func (s *sink) set(m mood) error {
 	switch {
 	case m == moodDown && s.server != nil:
 		s.stop()
-		err := s.server.Close()
+		// The server may not have begun to serve, and then closes no listener.
+		err := s.listener.Close()
+		_ = s.server.Close() // it has the listener, which is closed
 		s.server = nil
+		s.served.Wait()
 		return err
 	case m != moodDown && s.server == nil:
 		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)))
