@@ -122,9 +122,43 @@ func TestThePageOfMetrics(t *testing.T) {
 			t.Errorf("%s has a series for a function that is not there: %s", name, text)
 		}
 	}
+	if families["faas_errors_total"] != nil {
+		t.Errorf("an invocation of no function is counted: %v", families["faas_errors_total"])
+	}
 	if families["lambent_async_events"] == nil || families["target_info"] == nil {
 		t.Errorf("families %v lack the queue or the target", families)
 	}
+}
+
+func TestWhatIsRefusedIsCounted(t *testing.T) {
+	f := start(t, func(c *host.Config) { c.ConcurrencyLimit = 1 })
+	f.deploy(t, "hello", "hello", settings{timeout: 30})
+	first := make(chan struct{})
+	go func() {
+		defer close(first)
+		_, _ = f.tryInvoke(t, "hello", `{"sleepMs":3000}`)
+	}()
+	active := func() float64 {
+		for _, m := range f.scrape(t)["lambent_environments"].GetMetric() {
+			if m.GetLabel()[0].GetValue() == "active" {
+				return m.GetGauge().GetValue()
+			}
+		}
+		return 0
+	}
+	for deadline := time.Now().Add(20 * time.Second); active() == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the first invocation does not run")
+		}
+	}
+	if response, body := f.send(t, http.MethodPost, "/2015-03-31/functions/hello/invocations", "{}", nil); response.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("status %d: %s", response.StatusCode, body)
+	}
+	families := f.scrape(t)
+	if n := of(t, families, "lambent_throttles_total", "hello").GetCounter().GetValue(); n != 1 || families["faas_errors_total"] != nil {
+		t.Errorf("%v throttles, errors %v", n, families["faas_errors_total"])
+	}
+	<-first
 }
 
 func TestExemplarsLeadToTheTrace(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -77,8 +79,8 @@ func oneTrace(t *testing.T, mode, start_, protocol string) {
 	if !strings.Contains(id, "Parent="+idOf(invoke)) {
 		t.Errorf("the guest was given %q, want the span %s of its invocation", id, idOf(invoke))
 	}
-	if overhead.StartTimeUnixNano < invoke.StartTimeUnixNano || overhead.EndTimeUnixNano < overhead.StartTimeUnixNano {
-		t.Errorf("the overhead of extensions is from %d to %d, and the function began at %d", overhead.StartTimeUnixNano, overhead.EndTimeUnixNano, invoke.StartTimeUnixNano)
+	if overhead.StartTimeUnixNano < invoke.StartTimeUnixNano || overhead.StartTimeUnixNano > invoke.EndTimeUnixNano || overhead.EndTimeUnixNano < overhead.StartTimeUnixNano {
+		t.Errorf("the overhead of extensions is from %d to %d, and the invocation from %d to %d", overhead.StartTimeUnixNano, overhead.EndTimeUnixNano, invoke.StartTimeUnixNano, invoke.EndTimeUnixNano)
 	}
 	attributes := attributesOf(root.Attributes)
 	for key, want := range map[string]string{
@@ -193,5 +195,41 @@ func TestAGuestContinuesTheTrace(t *testing.T) {
 		if strings.Contains(r.Body.GetStringValue(), "resourceSpans") {
 			t.Errorf("the line with the span is a log record as well: %v", r)
 		}
+	}
+}
+
+// crashing is an extension that ends, after its first event, when a file is there.
+const crashing = `#!/bin/sh
+api=http://$AWS_LAMBDA_RUNTIME_API/2020-01-01/extension
+id=$(curl -s -D - -o /dev/null -H "Lambda-Extension-Name: crashing" -d '{"events":["INVOKE"]}' $api/register | tr -d '\r' | sed -n 's/^[Ll]ambda-[Ee]xtension-[Ii]dentifier: //p')
+curl -s -H "Lambda-Extension-Identifier: $id" $api/event/next
+while [ ! -e "$GATE" ]; do sleep 0.02; done
+exit 3
+`
+
+func TestAnExtensionThatFailsLateIsInTheTraceOfTheAnswer(t *testing.T) {
+	dir, gate := t.TempDir(), filepath.Join(t.TempDir(), "gate")
+	if err := os.WriteFile(filepath.Join(dir, "crashing"), []byte(crashing), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	spans, export := collect(t, "http/protobuf")
+	f := start(t, export, func(c *host.Config) { c.ExtensionsDir, c.ExtensionIsolation = dir, "none" })
+	f.deploy(t, "hello", "hello", settings{timeout: 30, env: map[string]string{"GATE": gate}})
+	if _, answer := f.invokeInTrace(t, "hello", `{"name":"Ada"}`); !strings.Contains(answer, "Hello, Ada!") {
+		t.Fatalf("the function answered %s", answer)
+	}
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	overhead := spans.span(t, callersTrace, "extension overhead")
+	if overhead.Status.GetCode() != tracepb.Status_STATUS_CODE_ERROR || !strings.HasPrefix(attributesOf(overhead.Attributes)["error.type"], "Extension.") {
+		t.Errorf("the overhead of an extension that crashed has status %v, attributes %v", overhead.Status, overhead.Attributes)
+	}
+	if s := spans.span(t, callersTrace, "invoke"); s.Status.GetCode() == tracepb.Status_STATUS_CODE_ERROR {
+		t.Errorf("the function did its job, and has status %v", s.Status)
+	}
+	f.stop(t)
+	if n := spans.counted(t, "faas.errors", "hello"); n != 1 {
+		t.Errorf("%d errors", n)
 	}
 }

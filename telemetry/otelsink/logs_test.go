@@ -131,7 +131,7 @@ func TestAnObjectIsSeverityTimeBodyAndAttributes(t *testing.T) {
 	got := export(t, func(s *telemetry.Stream) {
 		begin(s, "one")
 		// As a text of which nobody knew that it is an object, and as the other.
-		s.Publish(telemetry.TypeFunction, `{"level":"warn","timestamp":"2026-01-02T03:04:05.000006Z","message":"low","left":3,"id":9007199254740993,"tags":["a",1],"of":{"b":null,"a":1.5},"faas.name":"another"}`)
+		s.Publish(telemetry.TypeFunction, `{"level":"warn","timestamp":"2026-01-02T03:04:05.000006Z","message":"low","left":3,"id":9007199254740993,"tags":["a",1],"of":{"b":null,"a":1.5},"faas.name":"another","service.name":"another"}`)
 		s.Publish(telemetry.TypeFunction, json.RawMessage(`{"level":"ERROR","msg":"gone","trace_id":"`+givenTrace+`","span_id":"00f067aa0ba902b7"}`))
 		s.Publish(telemetry.TypeFunction, json.RawMessage(`{"level":"fatal","msg":"theirs","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7"}`))
 		s.Publish(telemetry.TypeFunction, json.RawMessage(`{"level":30,"event":"no message"}`))
@@ -153,6 +153,9 @@ func TestAnObjectIsSeverityTimeBodyAndAttributes(t *testing.T) {
 		if a[key] != want {
 			t.Errorf("%s is %q, want %q", key, a[key], want)
 		}
+	}
+	if a["service.name"] != "" {
+		t.Errorf("a guest calls itself %s", a["service.name"])
 	}
 	if a["level"] != "" || a["message"] != "" || a["timestamp"] != "" {
 		t.Errorf("attributes repeat what the record has: %v", a)
