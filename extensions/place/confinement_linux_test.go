@@ -402,3 +402,22 @@ func TestTheKeeperIsClosedToOthers(t *testing.T) {
 		t.Errorf("user %d may look into it", owner)
 	}
 }
+
+// TestNoOtherMountsAreThere than those that make its tree.
+func TestNoOtherMountsAreThere(t *testing.T) {
+	out := says(t, isolated(t, nil), "cut -d' ' -f5 /proc/self/mountinfo")
+	seen := map[string]int{}
+	for point := range strings.Lines(out) {
+		point = strings.TrimSpace(point)
+		seen[point]++
+		top := "/" + strings.SplitN(point, "/", 3)[1]
+		switch top {
+		case "/", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/var", "/nix", "/gnu", "/etc", "/dev", "/proc", "/opt", "/tmp":
+		default:
+			t.Errorf("%s is mounted", point)
+		}
+	}
+	if seen["/"] != 1 || seen["/tmp"] != 1 || seen["/proc"] != 1 {
+		t.Errorf("mounts are %v", seen)
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -96,22 +98,55 @@ func New(ctx context.Context, cfg Config) (Place, error) {
 
 // furthest is the place with the furthest isolation that can be had.
 type furthest struct {
-	cfg  Config
-	once sync.Once
-	Place
+	cfg Config
+
+	mu    sync.Mutex
+	place Place // nil until it is known
 }
+
+// tryTimeout bounds finding out what the host may.
+const tryTimeout = 10 * time.Second
 
 // Open finds out first which one that is.
 func (f *furthest) Open(ctx context.Context, env Environment) (Room, net.Listener, error) {
-	f.once.Do(func() {
-		place, err := newNamespaces(context.WithoutCancel(ctx), f.cfg)
-		if err != nil {
-			f.cfg.Log.Warn().Err(err).Msg("extensions are not isolated: this host may not make namespaces. " + sharedAdvice)
-			place = Loopback{}
+	place, err := f.find(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return place.Open(ctx, env)
+}
+
+// find settles for less only where more is refused: what a machine has no room for just
+// now is no reason to give up isolation for good.
+func (f *furthest) find(ctx context.Context) (Place, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.place != nil {
+		return f.place, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
+	defer cancel()
+	place, err := newNamespaces(ctx, f.cfg)
+	switch {
+	case err == nil:
+	case passing(err):
+		return nil, err
+	default:
+		f.cfg.Log.Warn().Err(err).Msg("extensions are not isolated: this host may not make namespaces. " + sharedAdvice)
+		place = Loopback{}
+	}
+	f.place = place
+	return place, nil
+}
+
+// passing tells an error that may not come again.
+func passing(err error) bool {
+	for _, cause := range []error{context.DeadlineExceeded, syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.EINTR} {
+		if errors.Is(err, cause) {
+			return true
 		}
-		f.Place = place
-	})
-	return f.Place.Open(ctx, env)
+	}
+	return false
 }
 
 // wayOut is what the host knows of its own way out.

@@ -1,7 +1,12 @@
 package place
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -127,5 +132,17 @@ func TestAutoWithoutNamespaces(t *testing.T) {
 	}
 	if _, err := New(t.Context(), Config{Isolation: Full}); err == nil {
 		t.Error("what cannot be had is had")
+	}
+}
+
+// TestIsolationIsNotGivenUpForWhatPasses: only for what the host may not do.
+func TestIsolationIsNotGivenUpForWhatPasses(t *testing.T) {
+	for err, want := range map[error]bool{
+		&os.PathError{Op: "fork/exec", Err: syscall.EAGAIN}: true, fmt.Errorf("x: %w", syscall.ENOMEM): true, syscall.EMFILE: true,
+		context.DeadlineExceeded: true, syscall.EPERM: false, errors.New("other"): false, syscall.ENOSYS: false, syscall.EINVAL: false,
+	} {
+		if passing(err) != want {
+			t.Errorf("%v passes: %v", err, !want)
+		}
 	}
 }

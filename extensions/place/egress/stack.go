@@ -3,8 +3,8 @@ package egress
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
-	"os"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -22,6 +22,8 @@ const (
 	// any link.
 	queued = 256
 	nic    = tcpip.NICID(1)
+	// maxPacket is how large a packet may be that the system has not cut up.
+	maxPacket = 64 << 10
 	// window bounds what one connection holds in each direction, in bytes.
 	window = 256 << 10
 )
@@ -29,8 +31,8 @@ const (
 // Serve carries what comes out of the link until reading from it fails. The stack is
 // made with the first packet that goes somewhere: most environments may never send
 // one.
-func Serve(link *os.File, cfg Config) error {
-	packet := make([]byte, MTU)
+func Serve(link io.ReadWriter, cfg Config) error {
+	packet := make([]byte, maxPacket)
 	var endpoint *channel.Endpoint
 	for {
 		n, err := link.Read(packet)
@@ -73,7 +75,7 @@ func inject(endpoint *channel.Endpoint, packet []byte) {
 }
 
 // write brings the stack's packets to the link, as long as it takes any.
-func write(link *os.File, endpoint *channel.Endpoint) {
+func write(link io.Writer, endpoint *channel.Endpoint) {
 	for {
 		packet := endpoint.ReadContext(context.Background())
 		if packet == nil {
@@ -104,6 +106,7 @@ func newStack(cfg Config) (*channel.Endpoint, error) {
 		}
 	}
 	endpoint := channel.New(queued, MTU, "")
+	endpoint.LinkEPCapabilities = stack.CapabilityRXChecksumOffload // what comes from this machine's own system is whole
 	if err := s.CreateNIC(nic, endpoint); err != nil {
 		return nil, fmt.Errorf("link: %s", err)
 	}

@@ -132,9 +132,6 @@ func closeStage() error {
 	if err := unix.Mount("", newRoot, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
 		return fmt.Errorf("read-only: %w", err)
 	}
-	if err := unix.Unmount(oldRoot, unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("leaving the host's: %w", err)
-	}
 	if err := os.Chdir(newRoot); err != nil {
 		return err
 	}
@@ -142,7 +139,7 @@ func closeStage() error {
 		return fmt.Errorf("pivot: %w", err)
 	}
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("leaving the stage: %w", err)
+		return fmt.Errorf("leaving the stage and the host's: %w", err)
 	}
 	return os.Chdir("/")
 }

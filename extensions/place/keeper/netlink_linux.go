@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -16,13 +17,13 @@ import (
 // tunName is the namespace's link to the outside.
 const tunName = "out0"
 
-// linkUp switches a link on.
-func linkUp(name string) error {
+// linkUp switches a link on, with further flags.
+func linkUp(name string, flags uint16) error {
 	return withLink(name, func(socket int, request *unix.Ifreq) error {
 		if err := unix.IoctlIfreq(socket, unix.SIOCGIFFLAGS, request); err != nil {
 			return err
 		}
-		request.SetUint16(request.Uint16() | unix.IFF_UP)
+		request.SetUint16(request.Uint16() | unix.IFF_UP | flags)
 		return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, request)
 	})
 }
@@ -49,7 +50,7 @@ func withLink(name string, f func(socket int, request *unix.Ifreq) error) error 
 }
 
 // openTun makes a link whose packets are read from and written to the file.
-func openTun(name string) (*os.File, error) {
+func openTun(name string) (io.ReadWriter, error) {
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: "/dev/net/tun", Err: err}
@@ -62,6 +63,12 @@ func openTun(name string) (*os.File, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("tun: %w", err), unix.Close(fd))
 	}
+	if err := setMTU(name, egress.MTU); err != nil {
+		return nil, errors.Join(fmt.Errorf("tun: mtu: %w", err), unix.Close(fd))
+	}
+	if err := linkUp(name, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("tun: up: %w", err), unix.Close(fd))
+	}
 	return os.NewFile(uintptr(fd), name), nil
 }
 
@@ -71,12 +78,6 @@ func (n *network) route() error {
 	link, err := net.InterfaceByName(tunName)
 	if err != nil {
 		return err
-	}
-	if err := setMTU(tunName, egress.MTU); err != nil {
-		return fmt.Errorf("mtu: %w", err)
-	}
-	if err := linkUp(tunName); err != nil {
-		return fmt.Errorf("up: %w", err)
 	}
 	inside := []netip.Prefix{egress.Inside4}
 	if n.egress.IPv6 {
@@ -119,7 +120,8 @@ func newDefault(link int, addr netip.Addr) []byte {
 func appendAttribute(body []byte, kind uint16, value []byte) []byte {
 	body = binary.NativeEndian.AppendUint16(body, uint16(unix.SizeofRtAttr+len(value)))
 	body = binary.NativeEndian.AppendUint16(body, kind)
-	return append(body, value...) // addresses and numbers need no padding
+	body = append(body, value...)
+	return append(body, make([]byte, -len(value)&(unix.RTA_ALIGNTO-1))...)
 }
 
 // netlink makes one change and waits for the kernel to say that it is made.

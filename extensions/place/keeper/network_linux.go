@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -20,8 +21,8 @@ type network struct {
 	work chan func()
 	// space is the namespace, for other threads to enter.
 	space *os.File
-	// tun is the other end of the namespace's only link, nil without a way out.
-	tun    *os.File
+	// link is the other end of the namespace's only link, nil without a way out.
+	link   io.ReadWriter
 	egress *egress.Config
 }
 
@@ -50,14 +51,17 @@ func (n *network) enter() error {
 		return err
 	}
 	n.space = space
-	if err := linkUp("lo"); err != nil {
+	if err := linkUp("lo", 0); err != nil {
 		return fmt.Errorf("lo: %w", err)
 	}
 	if n.egress == nil {
 		return nil
 	}
-	if n.tun, err = openTun(tunName); err != nil {
-		return fmt.Errorf("the way out: %w", err)
+	if n.link, err = openTun(tunName); err != nil {
+		var other error
+		if n.link, other = openVeth(); other != nil {
+			return fmt.Errorf("the way out: %w", errors.Join(err, other))
+		}
 	}
 	if err := n.route(); err != nil {
 		return fmt.Errorf("the way out: %w", err)
@@ -125,6 +129,6 @@ func (n *network) serve() {
 	}
 	go func() {
 		// It ends with an error, and the way out with it.
-		fmt.Fprintln(os.Stderr, "the way out:", egress.Serve(n.tun, *n.egress))
+		fmt.Fprintln(os.Stderr, "the way out:", egress.Serve(n.link, *n.egress))
 	}()
 }
