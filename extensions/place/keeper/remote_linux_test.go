@@ -247,8 +247,11 @@ func TestNetlinkMessages(t *testing.T) {
 	}{
 		"address 4": {newAddress(2, netip.MustParsePrefix("169.254.76.2/24")), "02 18 02 00 02000000 0800 0200 a9fe4c02 0800 0100 a9fe4c02"},
 		"address 6": {newAddress(3, netip.MustParsePrefix("fd00::2/64")), "0a 40 02 00 03000000 1400 0200 fd000000000000000000000000000002 1400 0100 fd000000000000000000000000000002"},
-		"route 4":   {newDefault(2, netip.MustParseAddr("169.254.76.2")), "02 00 00 00 fe 03 fd 01 00000000 0800 0400 02000000"},
-		"route 6":   {newDefault(2, netip.MustParseAddr("fd00::2")), "0a 00 00 00 fe 03 fd 01 00000000 0800 0400 02000000"},
+		"pair": {newPair("out0", "out1"), "00000000000000000000000000000000 0900 0300 6f75743000 000000" + // IFLA_IFNAME
+			"3000 1200 0800 0100 76657468" + // IFLA_LINKINFO: IFLA_INFO_KIND
+			"2400 0200 2000 0100 00000000000000000000000000000000 0900 0300 6f75743100 000000"}, // IFLA_INFO_DATA: VETH_INFO_PEER
+		"route 4": {newDefault(2, netip.MustParseAddr("169.254.76.2")), "02 00 00 00 fe 03 fd 01 00000000 0800 0400 02000000"},
+		"route 6": {newDefault(2, netip.MustParseAddr("fd00::2")), "0a 00 00 00 fe 03 fd 01 00000000 0800 0400 02000000"},
 	} {
 		if got := fmt.Sprintf("%x", c.got); got != strings.ReplaceAll(c.want, " ", "") {
 			t.Errorf("%s is %s, want %s", name, got, c.want)
