@@ -50,7 +50,7 @@ func TestAnExtensionThatDiesEndsTheInvocation(t *testing.T) {
 	v := version("a")
 	v.Timeout = 60
 	v.Environment = map[string]string{partVariable: "invoke"}
-	lease, err := pool.Acquire(t.Context(), v)
+	lease, err := pool.Acquire(t.Context(), v, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestAnInitThatAnExtensionFailedIsRepeatedByTheInvocation(t *testing.T) {
 	v := version("a")
 	v.Timeout = 60
 	v.Environment = map[string]string{partVariable: "init " + filepath.Join(t.TempDir(), "tried")}
-	lease, err := pool.Acquire(t.Context(), v)
+	lease, err := pool.Acquire(t.Context(), v, "")
 	if err != nil {
 		t.Fatal(err)
 	}

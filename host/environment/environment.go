@@ -74,6 +74,7 @@ type environment struct {
 	snapshot  *snapshot.Lease
 	isolation catalogue.Isolation
 
+	traceID      string        // of the invocation that caused the init or restore
 	initDuration time.Duration // of the init phase, told once in the first report
 	restored     restoreTimes  // of the restore phase, likewise
 	initFailure  *failure      // why the init phase failed; the first invocation tries again

@@ -58,7 +58,7 @@ func TestTheAnswerDoesNotWaitForExtensionsButTheEnvironmentDoes(t *testing.T) {
 	v := version("a")
 	v.Timeout = 20
 	v.Environment = map[string]string{gateVariable: gate}
-	lease, err := pool.Acquire(t.Context(), v)
+	lease, err := pool.Acquire(t.Context(), v, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestAnExtensionThatIsNeverDoneEndsThePhaseAtItsDeadline(t *testing.T) {
 	v := version("a")
 	v.Timeout = 1
 	v.Environment = map[string]string{gateVariable: filepath.Join(t.TempDir(), "never")}
-	lease, err := pool.Acquire(t.Context(), v)
+	lease, err := pool.Acquire(t.Context(), v, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,10 @@ package environment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/lambent-host/lambent/abi"
 	"github.com/lambent-host/lambent/extensions"
 	"github.com/lambent-host/lambent/sandbox"
 	"github.com/lambent-host/lambent/telemetry"
@@ -64,6 +66,9 @@ func (e *environment) initStart(began time.Time, phase telemetry.Phase) {
 		FunctionVersion:    e.version.Version,
 		InstanceID:         e.id,
 		InstanceMaxMemory:  int64(e.version.MemorySize) << 20,
+		RuntimeVersion:     runtimeVersion,
+		RuntimeVersionARN:  e.runtimeARN(),
+		Tracing:            tracing(e.traceID),
 	})
 }
 
@@ -75,6 +80,7 @@ func (e *environment) initReport(phase telemetry.Phase) {
 		Status:             e.initFailure.status(),
 		ErrorType:          e.initFailure.errorType(),
 		Metrics:            telemetry.InitMetrics{DurationMs: telemetry.Milliseconds(e.initDuration)},
+		Tracing:            tracing(e.traceID),
 	})
 	e.stream.Seal()
 }
@@ -152,7 +158,17 @@ func (e *environment) initRuntimeDone(phase telemetry.Phase) {
 		Phase:              phase,
 		Status:             e.initFailure.status(),
 		ErrorType:          e.initFailure.errorType(),
+		Tracing:            tracing(e.traceID),
 	})
+}
+
+// runtimeVersion names the one runtime that there is, by the version of the contract
+// between it and the guest.
+var runtimeVersion = fmt.Sprintf("lambent:abi%d", abi.Version)
+
+// runtimeARN is the one that the API tells of every function.
+func (e *environment) runtimeARN() string {
+	return "arn:aws:lambda:" + e.cfg.Region + "::runtime:lambent"
 }
 
 // initRuntime instantiates the module and runs its init.

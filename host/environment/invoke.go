@@ -124,6 +124,7 @@ func (e *environment) initAgain(ctx context.Context, p *phase) error {
 		return nil
 	}
 	p.repeated = true
+	e.traceID = p.in.TraceID
 	if err := e.initPhase(ctx, telemetry.PhaseInvoke); err != nil {
 		return err
 	}

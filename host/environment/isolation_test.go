@@ -116,7 +116,7 @@ func TestAnEnvironmentThatCannotBeMadeNewIsEnded(t *testing.T) {
 	c := newCopying(t, gobuildtest.Function(t, "snapstart"), nil)
 	v := c.published(isolated(catalogue.IsolationRequest))
 	c.settled(isolated(catalogue.IsolationEnvironment))
-	lease, err := c.Acquire(t.Context(), v)
+	lease, err := c.Acquire(t.Context(), v, "")
 	if err != nil {
 		t.Fatal(err)
 	}

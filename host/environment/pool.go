@@ -122,9 +122,10 @@ func (l *Lease) Restored() bool { return l.env.snapshot != nil }
 // Acquire hands out a warm environment of v, or makes one: the restore phase, at
 // most RestoreTimeout, if there is a snapshot, or else the init phase, at most
 // InitTimeout. An init that fails by the function's or an extension's own
-// fault still yields a lease, whose Invoke tells the caller. Errors:
+// fault still yields a lease, whose Invoke tells the caller. traceID is the
+// X-Amzn-Trace-Id that such a phase is told with, or empty. Errors:
 // [ErrClosed], *RestoreError, *InternalError, and those of Modules.
-func (p *Pool) Acquire(ctx context.Context, v catalogue.Version) (*Lease, error) {
+func (p *Pool) Acquire(ctx context.Context, v catalogue.Version, traceID string) (*Lease, error) {
 	env, err := p.takeWarm(v)
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (p *Pool) Acquire(ctx context.Context, v catalogue.Version) (*Lease, error)
 	}
 	// A caller that hangs up does not stop an init: the next one profits by it.
 	ctx = context.WithoutCancel(ctx)
-	env, err = p.make(ctx, v)
+	env, err = p.make(ctx, v, traceID)
 	if err != nil {
 		p.giveBack(nil, false)
 		return nil, err
@@ -163,7 +164,7 @@ func (p *Pool) takeWarm(v catalogue.Version) (env *environment, err error) {
 	return nil, nil
 }
 
-func (p *Pool) make(ctx context.Context, v catalogue.Version) (*environment, error) {
+func (p *Pool) make(ctx context.Context, v catalogue.Version, traceID string) (*environment, error) {
 	module, err := p.cfg.Modules.Lease(ctx, v)
 	if err != nil {
 		return nil, err
@@ -180,6 +181,7 @@ func (p *Pool) make(ctx context.Context, v catalogue.Version) (*environment, err
 		module.Release()
 		return nil, err
 	}
+	env.traceID = traceID
 	if from != nil {
 		err = env.restore(ctx, from)
 	} else {

@@ -93,7 +93,7 @@ func version(revision string) catalogue.Version {
 // run acquires, invokes and waits until the environment has settled.
 func run(t *testing.T, pool *Pool, v catalogue.Version) (answer Answer, cold bool) {
 	t.Helper()
-	lease, err := pool.Acquire(t.Context(), v)
+	lease, err := pool.Acquire(t.Context(), v, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestAWarmEnvironmentIsUsedAgainForItsRevisionOnly(t *testing.T) {
 
 func TestTwoInvocationsAtATimeHaveTwoEnvironments(t *testing.T) {
 	pool, modules := newPool(t, "counter", time.Hour)
-	first, err := pool.Acquire(t.Context(), version("a"))
+	first, err := pool.Acquire(t.Context(), version("a"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestACallerThatHangsUpDoesNotStopTheFunction(t *testing.T) {
 	pool, _ := newPool(t, "counter", time.Hour)
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	lease, err := pool.Acquire(gone, version("a"))
+	lease, err := pool.Acquire(gone, version("a"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestACallerThatHangsUpDoesNotStopTheFunction(t *testing.T) {
 
 func TestShutdownWaitsForLeasesAndRefusesNewOnes(t *testing.T) {
 	pool, _ := newPool(t, "counter", time.Hour)
-	lease, err := pool.Acquire(t.Context(), version("a"))
+	lease, err := pool.Acquire(t.Context(), version("a"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestShutdownWaitsForLeasesAndRefusesNewOnes(t *testing.T) {
 	if err := pool.Shutdown(soon); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown with a lease out: %v, want it to wait until its deadline", err)
 	}
-	if _, err := pool.Acquire(t.Context(), version("a")); !errors.Is(err, ErrClosed) {
+	if _, err := pool.Acquire(t.Context(), version("a"), ""); !errors.Is(err, ErrClosed) {
 		t.Errorf("Acquire after Shutdown began: %v, want ErrClosed", err)
 	}
 	if _, err := lease.Invoke(t.Context(), Invocation{Payload: []byte(`{}`), Deadline: time.Now().Add(5 * time.Second)}, func() {}); err != nil {

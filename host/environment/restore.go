@@ -40,6 +40,9 @@ func (e *environment) restore(ctx context.Context, from *snapshot.Lease) error {
 		FunctionVersion:   e.version.Version,
 		InstanceID:        e.id,
 		InstanceMaxMemory: int64(e.version.MemorySize) << 20,
+		RuntimeVersion:    runtimeVersion,
+		RuntimeVersionARN: e.runtimeARN(),
+		Tracing:           tracing(e.traceID),
 	})
 	err := e.restoreAll(ctx)
 	e.restored.phase = time.Since(began)
@@ -50,6 +53,7 @@ func (e *environment) restore(ctx context.Context, from *snapshot.Lease) error {
 		Status:    e.initFailure.status(),
 		ErrorType: e.initFailure.errorType(),
 		Metrics:   telemetry.RestoreMetrics{DurationMs: telemetry.Milliseconds(e.restored.phase)},
+		Tracing:   tracing(e.traceID),
 	})
 	e.stream.Seal()
 	if e.set != nil && e.instance == nil { // not an extension's fault
@@ -73,6 +77,7 @@ func (e *environment) restoreAll(ctx context.Context) error {
 	e.stream.Publish(telemetry.TypeRestoreRuntimeDone, telemetry.RestoreRuntimeDone{
 		Status:    e.initFailure.status(),
 		ErrorType: e.initFailure.errorType(),
+		Tracing:   tracing(e.traceID),
 	})
 	if e.initFailure != nil {
 		return nil

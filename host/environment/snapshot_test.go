@@ -161,7 +161,7 @@ func TestACopyRunsNoInitAndHasWhatIsItsOwn(t *testing.T) {
 		t.Errorf("initReport is %+v", r)
 	}
 
-	held, err := c.Acquire(t.Context(), v) // so that the next is another copy
+	held, err := c.Acquire(t.Context(), v, "") // so that the next is another copy
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestARestoreThatFailsRefusesTheInvocation(t *testing.T) {
 			v := c.published(asking("HOOK=" + hook))
 			c.told()
 			began := time.Now()
-			_, err := c.Acquire(t.Context(), v)
+			_, err := c.Acquire(t.Context(), v, "")
 			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("the restore was given up after %v", took)
 			}
@@ -405,7 +405,7 @@ func TestTheHostDecidesOfWhichVersionsSnapshotsAreMade(t *testing.T) {
 	} {
 		c := newCopying(t, gobuildtest.Function(t, "counter"), func(cfg *Config) { cfg.SnapStart = tc.mode })
 		v := c.published(tc.version)
-		lease, err := c.Acquire(t.Context(), v)
+		lease, err := c.Acquire(t.Context(), v, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ type Resolver interface {
 
 // Environments places invocations; *environment.Pool does.
 type Environments interface {
-	Acquire(ctx context.Context, v catalogue.Version) (*environment.Lease, error)
+	Acquire(ctx context.Context, v catalogue.Version, traceID string) (*environment.Lease, error)
 }
 
 // Config is what the chain is made of.
@@ -106,8 +106,8 @@ func admit(cfg Config, next step) step {
 // place gets an environment: a warm one, or a new one and its init or restore.
 func place(cfg Config, next step) step {
 	return func(ctx context.Context, c *call) (*Outcome, error) {
-		_, span := cfg.Tracer.Start(ctx, "acquire")
-		lease, err := cfg.Environments.Acquire(ctx, c.version)
+		within, span := cfg.Tracer.Start(ctx, "acquire")
+		lease, err := cfg.Environments.Acquire(ctx, c.version, traceIDOf(within))
 		if err == nil {
 			placed(c.span, span, lease)
 		}
