@@ -44,7 +44,7 @@ var vices = []vice{
 	{"strict", "unknown-events", nil, "exit status 4"},
 	{"once", "redelivery", nil, "exit status 4"},
 	{"good", "sink-data", nil, "nothing arrived at the sink"},
-	{"dependent", "sink-slow", func(c *Config) { c.InvokeTimeout = slowAnswer / 2 }, "dependent is Running"},
+	{"dependent", "sink-slow", func(c *Config) { c.InvokeTimeout = slowAnswer * 9 / 10 }, "dependent is Running"},
 	{"dependent", "sink-errors", nil, "exit status 1"},
 	{"dependent", "sink-down", nil, "exit status 1"},
 	{"dependent", "sink-hangs", shortInvoke, "dependent is Running"},

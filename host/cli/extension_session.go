@@ -142,8 +142,8 @@ func (s *extensionSession) invoke(ctx context.Context, c *client.Client, code []
 
 // endOf is no error if it came because ctx ended.
 func endOf(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
