@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -367,6 +369,42 @@ func TestOnlyPacketsThatLeaveMakeAStack(t *testing.T) {
 	} {
 		if got := leaves(c.packet); got != c.want {
 			t.Errorf("%s leaves: %v", name, got)
+		}
+	}
+}
+
+// quiet is a link with one packet.
+type quiet struct {
+	packet []byte
+	then   func() // before there is no second
+}
+
+func (q *quiet) Write(p []byte) (int, error) { return len(p), nil }
+
+func (q *quiet) Read(p []byte) (int, error) {
+	if q.packet == nil {
+		q.then()
+		return 0, io.EOF
+	}
+	n := copy(p, q.packet)
+	q.packet = nil
+	return n, nil
+}
+
+// TestAStackIsMadeWhenItIsNeeded: it has goroutines of its own.
+func TestAStackIsMadeWhenItIsNeeded(t *testing.T) {
+	packet := append([]byte{0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0, 0, 169, 254, 76, 2}, 224, 0, 0, 22)
+	for _, leaves := range []bool{false, true} {
+		if leaves {
+			packet[16] = 8
+		}
+		before, after := runtime.NumGoroutine(), 0
+		err := Serve(&quiet{packet: packet, then: func() { after = runtime.NumGoroutine() }}, Config{Mode: None})
+		if !errors.Is(err, io.EOF) {
+			t.Errorf("it ended with %v", err)
+		}
+		if made := after > before; made != leaves {
+			t.Errorf("of %d goroutines became %d by a packet that leaves: %v", before, after, leaves)
 		}
 	}
 }

@@ -158,13 +158,10 @@ func (c *child) serve() error {
 		}
 		switch m.What {
 		case doStart:
-			told, err := c.spawner.start(m, files)
+			err := c.spawner.start(m, files)
 			closeAll(files)
 			if err := c.host.send(answerTo(m.ID, err)); err != nil {
 				return err
-			}
-			if err == nil {
-				told()
 			}
 		case doKill:
 			c.spawner.kill(m.ID)

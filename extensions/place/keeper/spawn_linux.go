@@ -19,15 +19,9 @@ type spawner struct {
 	attr    syscall.SysProcAttr
 	exited  func(id uint64, status string)
 
-	mu      sync.Mutex // held from before a process runs until it is known
-	running map[int]*running
-	some    *sync.Cond // there is something to be reaped
-}
-
-// running is a process that was asked for.
-type running struct {
-	id   uint64
-	told chan struct{} // closed when the host knows that it runs
+	mu      sync.Mutex     // held from before a process runs until it is known
+	running map[int]uint64 // by process id, what the host calls it
+	some    *sync.Cond     // there is something to be reaped
 }
 
 func newSpawner(n *network, setup Setup, exited func(uint64, string)) (*spawner, error) {
@@ -38,7 +32,7 @@ func newSpawner(n *network, setup Setup, exited func(uint64, string)) (*spawner,
 	s := &spawner{
 		network: n, null: null, exited: exited,
 		attr:    syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
-		running: map[int]*running{},
+		running: map[int]uint64{},
 	}
 	s.some = sync.NewCond(&s.mu)
 	if setup.UID != 0 {
@@ -79,16 +73,16 @@ func giveUp() error {
 	return nil
 }
 
-// start runs the program as leader of a group. Its end is not told before told is
-// called, once, if there is no error.
-func (s *spawner) start(m message, files []*os.File) (told func(), err error) {
+// start runs the program as leader of a group. The host may hear of its end before it
+// hears that it was started.
+func (s *spawner) start(m message, files []*os.File) error {
 	if len(files) != maxFiles {
-		return nil, fmt.Errorf("%d files came with a start", len(files))
+		return fmt.Errorf("%d files came with a start", len(files))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var pid int
-	err = s.network.do(func() (err error) {
+	err := s.network.do(func() (err error) {
 		attr := s.attr
 		pid, err = syscall.ForkExec(m.Path, []string{m.Path}, &syscall.ProcAttr{
 			Dir: "/", Env: m.Env, Sys: &attr,
@@ -97,19 +91,18 @@ func (s *spawner) start(m message, files []*os.File) (told func(), err error) {
 		return err
 	})
 	if err != nil {
-		return nil, &os.PathError{Op: "fork/exec", Path: m.Path, Err: err}
+		return &os.PathError{Op: "fork/exec", Path: m.Path, Err: err}
 	}
-	r := &running{id: m.ID, told: make(chan struct{})}
-	s.running[pid] = r
+	s.running[pid] = m.ID
 	s.some.Signal()
-	return func() { close(r.told) }, nil
+	return nil
 }
 
 func (s *spawner) kill(id uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for pid, r := range s.running {
-		if r.id == id {
+	for pid, started := range s.running {
+		if started == id {
 			_ = syscall.Kill(-pid, syscall.SIGKILL) // it is not reaped: the id is its own
 		}
 	}
@@ -146,21 +139,17 @@ func waitedFor(info *unix.Siginfo) int {
 // collect reaps one process. A leader's group ends with it.
 func (s *spawner) collect(pid int) {
 	s.mu.Lock()
-	r := s.running[pid]
-	if r != nil {
+	id, asked := s.running[pid]
+	if asked {
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
 	}
 	var status syscall.WaitStatus
 	_, err := syscall.Wait4(pid, &status, 0, nil)
 	delete(s.running, pid)
 	s.mu.Unlock()
-	if r == nil || err != nil {
-		return
+	if asked && err == nil {
+		s.exited(id, describe(status))
 	}
-	go func() {
-		<-r.told
-		s.exited(r.id, describe(status))
-	}()
 }
 
 // describe says how a process ended, as package os does.
