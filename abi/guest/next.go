@@ -14,9 +14,6 @@ const (
 	errTooLarge = -2
 	errState    = -3
 	errInvalid  = -4
-	// Those of http_send, which package outbound calls.
-	errDenied      = -5
-	errUnreachable = -6
 
 	fieldRequestID       = 1
 	fieldFunctionARN     = 2
