@@ -166,14 +166,18 @@ func (e *Extensions) Shutdown(ctx context.Context) error {
 	ending.Wait()
 	e.stop()
 	e.tasks.Wait()
-	var errs []error
-	for _, x := range e.all {
-		if x.runner != nil {
-			limited, cancel := context.WithTimeout(ctx, shutdownBudget)
-			errs = append(errs, x.runner.end(limited))
-			cancel()
-			x.stream.Close()
+	errs := make([]error, len(e.all))
+	for i, x := range e.all { // at once as well: one that hangs has its own time to end, not the others'
+		if x.runner == nil {
+			continue
 		}
+		ending.Go(func() {
+			limited, cancel := context.WithTimeout(ctx, shutdownBudget)
+			defer cancel()
+			errs[i] = x.runner.end(limited)
+			x.stream.Close()
+		})
 	}
+	ending.Wait()
 	return errors.Join(errs...)
 }
