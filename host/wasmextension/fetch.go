@@ -23,6 +23,7 @@ type fetcher struct {
 	allow  []allowed
 	client *http.Client
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	own    func() ([]net.Addr, error) // addresses of this machine
 }
 
 // Bounds of connections.
@@ -33,7 +34,7 @@ const (
 )
 
 func newFetcher(m Manifest) *fetcher {
-	f := &fetcher{lookup: net.DefaultResolver.LookupNetIP}
+	f := &fetcher{lookup: net.DefaultResolver.LookupNetIP, own: net.InterfaceAddrs}
 	for _, host := range m.AllowHosts {
 		a, err := parseAllowed(host)
 		if err == nil { // it was checked
@@ -136,7 +137,7 @@ func (f *fetcher) dial(ctx context.Context, network, address string) (net.Conn, 
 	errs := []error{sandbox.ErrDenied}
 	for _, addr := range addrs {
 		addr = addr.Unmap()
-		if !direct && near(addr) {
+		if !direct && f.near(addr) {
 			continue // a name that leads to this machine: somebody else's doing
 		}
 		conn, err := new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(addr.String(), port))
@@ -146,10 +147,4 @@ func (f *fetcher) dial(ctx context.Context, network, address string) (net.Conn, 
 		errs[0] = err
 	}
 	return nil, errors.Join(errs...)
-}
-
-// near tells an address of this machine, or of its link: the metadata services of
-// clouds are there.
-func near(addr netip.Addr) bool {
-	return addr.IsLoopback() || addr.IsUnspecified() || addr.IsLinkLocalUnicast() || addr.IsMulticast()
 }

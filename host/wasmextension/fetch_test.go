@@ -93,7 +93,15 @@ func TestANameDoesNotLeadToThisMachine(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
 	f := fetching(t, "collector.example:"+port(server), "*.below.example:"+port(server), "127.0.0.1:"+port(server))
-	for _, target := range []string{"127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1"} {
+	f.own = func() ([]net.Addr, error) {
+		return []net.Addr{&net.IPNet{IP: net.ParseIP("192.0.2.7"), Mask: net.CIDRMask(24, 32)}, &net.IPNet{IP: net.ParseIP("2001:db8::7")}}, nil
+	}
+	for _, target := range []string{
+		"127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1", "fe80::1%lo",
+		"192.0.2.7", "::ffff:192.0.2.7", "2001:db8::7", // this machine by its own addresses
+		"fd00:ec2::254", "168.63.129.16", "100.100.100.200", "192.0.0.192", // metadata
+		"64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "::127.0.0.1", "2002:7f00:1::", "64:ff9b::192.0.2.7", // in another form
+	} {
 		f.lookup = func(context.Context, string, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr(target)}, nil
 		}
@@ -111,6 +119,33 @@ func TestANameDoesNotLeadToThisMachine(t *testing.T) {
 		if ok, _ := matches(f.allow, name, port(server)); ok {
 			t.Errorf("%s is allowed", name)
 		}
+	}
+}
+
+func TestOthersAreNotNear(t *testing.T) {
+	f := fetching(t, "collector.example:80")
+	f.own = func() ([]net.Addr, error) { return []net.Addr{&net.IPNet{IP: net.ParseIP("192.0.2.7")}}, nil }
+	for _, target := range []string{"192.0.2.8", "10.0.0.1", "2001:db8::7", "64:ff9b::192.0.2.8", "fd00::1"} {
+		if f.near(netip.MustParseAddr(target)) {
+			t.Errorf("%s is taken for this machine", target)
+		}
+	}
+	f.own = func() ([]net.Addr, error) { return nil, errors.New("no list") }
+	if !f.near(netip.MustParseAddr("192.0.2.8")) {
+		t.Error("without a list of this machine's addresses, one is let through")
+	}
+}
+
+// What a manifest says in another spelling means what a request says.
+func TestSpellingsOfHosts(t *testing.T) {
+	for text, url := range map[string]string{"x.example:080": "80", "x.example:+80": "80", "X.Example.:80": "80"} {
+		a, err := parseAllowed(text)
+		if ok, _ := matches([]allowed{a}, "x.example", url); err != nil || !ok {
+			t.Errorf("%s does not allow x.example:%s: %v", text, url, err)
+		}
+	}
+	if _, err := parseAllowed(".:80"); err == nil {
+		t.Error("a host that is a dot is accepted")
 	}
 }
 

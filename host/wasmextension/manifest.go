@@ -34,7 +34,8 @@ type Manifest struct {
 	Buffering *extapi.BufferingRequest `json:"buffering,omitempty"`
 	// AllowHosts are the host:port that it reaches, "collector.example:4318" or
 	// "*.example.com:443". One that is named by its address may be on any network; a
-	// name must not lead to this machine or to link-local addresses.
+	// name must not lead to this machine, to link-local addresses or to a cloud's
+	// metadata service.
 	AllowHosts []string `json:"allowHosts,omitempty"`
 	// MemorySize is in MB, 16 to 10240, and says its share of the CPU as well.
 	MemorySize int `json:"memorySize,omitempty"`
@@ -122,10 +123,12 @@ func parseAllowed(text string) (allowed, error) {
 	if err != nil {
 		return allowed{}, fmt.Errorf("%q is not host:port", text)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 1 || n > 65535 {
 		return allowed{}, fmt.Errorf("%q has no port from 1 to 65535", text)
 	}
-	a := allowed{host: strings.ToLower(host), port: port}
+	// As a request has them: "+80" and a dot at the end would name what nobody asks for.
+	a := allowed{host: strings.TrimSuffix(strings.ToLower(host), "."), port: strconv.Itoa(n)}
 	if rest, ok := strings.CutPrefix(a.host, "*."); ok {
 		a.host, a.below = rest, true
 	}
