@@ -3,7 +3,6 @@ package wasmextension
 import (
 	"context"
 	"encoding/json"
-
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -23,16 +22,24 @@ import (
 	"github.com/lambent-host/lambent/telemetry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(listenerMode); mode != "" { // the process of a benchmark
+		if err := listen(mode); err != nil {
+			panic(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // engine keeps what it compiles over tests and runs.
-func engine(t *testing.T) *sandbox.Engine {
+func engine(t testing.TB) *sandbox.Engine {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := sandbox.New(t.Context(), sandbox.Config{CacheDir: filepath.Join(cache, "lambent-test", "compiled"), Prepare: sandbox.PrepareHere})
+	e, err := sandbox.New(context.Background(), sandbox.Config{CacheDir: filepath.Join(cache, "lambent-test", "compiled"), Prepare: sandbox.PrepareHere})
 	if err != nil {
 		t.Fatal(err)
 	}
