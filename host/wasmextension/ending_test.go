@@ -74,15 +74,16 @@ func TestEachHasItsOwnTimeToEnd(t *testing.T) {
 
 func awaitInstance(t *testing.T, r *runner) {
 	t.Helper()
+	<-r.ready
+	if r.failed != nil {
+		t.Fatal(r.failed)
+	}
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for deadline := time.Now().Add(60 * time.Second); ; <-ticker.C {
 		r.mu.Lock()
-		there, failed := r.instance != nil, r.failed
+		there := r.instance != nil
 		r.mu.Unlock()
-		if failed != nil {
-			t.Fatal(failed)
-		}
 		if there {
 			return
 		}
