@@ -1,7 +1,9 @@
 package extensions
 
 import (
+	"cmp"
 	"context"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -19,10 +21,12 @@ type CarrierConfig struct {
 	// Subscription is what it asks for; the destination is not looked at.
 	Subscription extapi.Subscription
 	// Send brings a batch, a JSON array of events with their sources, to the
-	// subscriber. After an error the same batch is sent again, for ten seconds; then
+	// subscriber. After an error the same batch is sent again, for Patience; then
 	// it counts as dropped. It must return when ctx is done, and not keep body.
 	Send func(ctx context.Context, body []byte) error
-	Log  zerolog.Logger
+	// Patience is how long a batch is tried; 0 means ten seconds.
+	Patience time.Duration
+	Log      zerolog.Logger
 	// Settled, if set, is told what became of the events, at the end.
 	Settled func(Account)
 }
@@ -45,7 +49,7 @@ func NewCarrier(cfg CarrierConfig) *Carrier {
 		encoding:    telemetry.Encoding{Schema: cfg.Subscription.Schema, Source: true, Separator: separatorHTTP},
 		gate:        func(context.Context) error { return nil },
 		log:         cfg.Log,
-		retryBudget: retryBudget,
+		retryBudget: cmp.Or(cfg.Patience, retryBudget),
 		flushes:     make(chan chan struct{}),
 		done:        make(chan struct{}),
 		settled:     cfg.Settled,

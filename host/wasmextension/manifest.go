@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/host/attachment"
@@ -22,6 +23,9 @@ const (
 	defaultTimeout  = 5
 	maxTimeout      = 60
 )
+
+// minPatience is how long a batch is tried at least, again and again.
+const minPatience = 10 * time.Second
 
 // Manifest is NAME.json beside NAME.wasm. All of it is optional.
 type Manifest struct {
@@ -90,6 +94,11 @@ func (m *Manifest) validate() error {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+// patience is how long a batch is tried: at least once for its whole Timeout.
+func (m *Manifest) patience() time.Duration {
+	return max(minPatience, time.Duration(m.Timeout)*time.Second)
 }
 
 // subscription has the rest checked by those who know the rules: it is the one that

@@ -3,12 +3,13 @@
 // metering and limits. Each is an ordinary guest whose events are batches of telemetry
 // (abi.md, "Telemetry consumers"), and which reaches the hosts that its manifest names.
 //
-// [Extensions] owns two goroutines for each from Start to Shutdown. One that fails,
+// [Extensions] owns a goroutine for each from Start to Shutdown. One that fails,
 // hangs or traps loses events of its own, and nobody else's. Read next: manifest.go for
 // what an operator says, instance.go for the guest, fetch.go for its way out.
 package wasmextension
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,8 @@ type Extensions struct {
 	all   []*extension
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
+	// patience is 0 but in tests: that of each manifest.
+	patience time.Duration
 }
 
 // extension is one of them.
@@ -136,10 +139,14 @@ func (e *Extensions) Start() {
 		x.runner = newRunner(x, e.cfg)
 		x.carrier = extensions.NewCarrier(extensions.CarrierConfig{
 			Name: x.name, Bus: e.cfg.Bus, From: x.from, Subscription: x.subscription,
-			Send: x.runner.send, Log: x.log, Settled: e.cfg.Settled,
+			Send: x.runner.send, Patience: cmp.Or(e.patience, x.manifest.patience()), Log: x.log, Settled: e.cfg.Settled,
 		})
-		e.tasks.Go(func() { x.runner.compile(ctx) })
-		e.tasks.Go(func() { x.carrier.Run(ctx) })
+		e.tasks.Go(func() {
+			// Until there is a module the subscription holds the events: a batch that
+			// was begun would be given up before a large one is compiled.
+			x.runner.compile(ctx)
+			x.carrier.Run(ctx)
+		})
 	}
 }
 
