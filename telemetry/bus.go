@@ -22,10 +22,9 @@ type Bus struct {
 	mu      sync.Mutex
 	streams map[*Stream]struct{}
 	closed  bool
-	// subs are the readers of all streams. The list is replaced and never
-	// changed, so that publishers read it without the lock.
-	subs   atomic.Pointer[[]*Subscription]
-	wanted atomic.Uint32 // the categories that they take
+	// subs are the readers of all streams. The list is replaced and never changed;
+	// each stream knows which of them read it.
+	subs atomic.Pointer[[]*Subscription]
 }
 
 // NewBus returns a bus without streams.
@@ -44,6 +43,7 @@ func (b *Bus) Open(src Source) *Stream {
 		return s
 	}
 	s.setWanted()
+	s.reach(b.subscribers())
 	b.streams[s] = struct{}{}
 	return s
 }
@@ -107,7 +107,9 @@ func (b *Bus) remove(sub *Subscription) {
 // setSubscribers is called with the lock.
 func (b *Bus) setSubscribers(subs []*Subscription) {
 	b.subs.Store(&subs)
-	b.wanted.Store(uint32(wantedBy(subs)))
+	for s := range b.streams {
+		s.reach(subs)
+	}
 }
 
 func (b *Bus) forget(s *Stream) {

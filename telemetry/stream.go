@@ -18,6 +18,9 @@ type Stream struct {
 	bus    *Bus
 	source *Source
 	wanted atomic.Uint32 // the categories that subscriptions and backlog take
+	// fromBus are the subscriptions of the bus that read this stream, so that those
+	// of other streams cost its publishers nothing; nil means none.
+	fromBus atomic.Pointer[readers]
 
 	mu      sync.Mutex
 	subs    []*Subscription
@@ -31,7 +34,29 @@ func (s *Stream) Source() Source { return *s.source }
 // Wants tells whether an event of the category would reach anybody. Where it would
 // not, a publisher can spare itself the making.
 func (s *Stream) Wants(c Category) bool {
-	return categories(s.wanted.Load()|s.bus.wanted.Load())&c.bit() != 0
+	wanted := categories(s.wanted.Load())
+	if r := s.fromBus.Load(); r != nil {
+		wanted |= r.wanted
+	}
+	return wanted&c.bit() != 0
+}
+
+// readers is a list that is not changed, and the categories that it takes.
+type readers struct {
+	subs   []*Subscription
+	wanted categories
+}
+
+// reach is called with the lock of the bus, after any change of its subscriptions.
+func (s *Stream) reach(all []*Subscription) {
+	var r readers
+	for _, sub := range all {
+		if sub.reads(s.source) {
+			r.subs = append(r.subs, sub)
+		}
+	}
+	r.wanted = wantedBy(r.subs)
+	s.fromBus.Store(&r)
 }
 
 // setWanted is called with the lock, after any change of what there is to be told.
@@ -66,8 +91,8 @@ func (s *Stream) PublishAt(at time.Time, t Type, record any) {
 		s.backlog.push(ev)
 	}
 	var all []*Subscription
-	if p := s.bus.subs.Load(); p != nil {
-		all = *p
+	if r := s.fromBus.Load(); r != nil {
+		all = r.subs
 	}
 	ev.shared = share(t.Category(), s.subs, all)
 	ev = ev.weighed()
@@ -153,4 +178,5 @@ func (s *Stream) end() {
 	}
 	s.subs = nil
 	s.setWanted()
+	s.fromBus.Store(nil)
 }

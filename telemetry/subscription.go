@@ -24,7 +24,8 @@ type SubscriptionConfig struct {
 	// many items again, are for events of the platform alone.
 	MaxItems, MaxBytes int
 	// From, for a subscription of the bus, chooses the streams by their source; nil
-	// means all. It is called by publishers, for each event, and must be quick.
+	// means all. It is asked when a stream opens and when subscriptions of the bus
+	// change, must not change its mind, and must not call the bus.
 	From func(Source) bool
 	// Encoding, if it has a schema, is how the reader will have the events written by
 	// [Event.Append], once each. An event that several readers will have in the same
@@ -178,17 +179,23 @@ func (s *Subscription) take() (ev Event, ok, ended bool) {
 	return ev, ok, s.ended
 }
 
+// reads tells whether the subscription is for events of the source.
+func (s *Subscription) reads(src *Source) bool { return s.from == nil || src == nil || s.from(*src) }
+
+// inherit is offer for an event that was meant for the subscription before.
+func (s *Subscription) inherit(ev Event) {
+	if s.reads(ev.Source) {
+		s.offer(ev)
+	}
+}
+
 // offer puts the event into the buffer, if it is for this reader and there is room.
 func (s *Subscription) offer(ev Event) {
 	if next := s.successor.Load(); next != nil {
-		next.offer(ev.alone(s))
+		next.inherit(ev.alone(s))
 		return
 	}
 	if s.categories&ev.Type.Category().bit() == 0 {
-		return
-	}
-	if s.from != nil && ev.Source != nil && !s.from(*ev.Source) {
-		ev.shared.skip(s.class)
 		return
 	}
 	s.mu.Lock()
@@ -200,7 +207,7 @@ func (s *Subscription) offer(ev Event) {
 	s.mu.Unlock()
 	switch next := s.successor.Load(); {
 	case ended && next != nil: // it has one since
-		next.offer(ev.alone(s))
+		next.inherit(ev.alone(s))
 		return
 	case !taken:
 		ev.shared.skip(s.class)

@@ -48,3 +48,24 @@ func TestOutputThatNobodyReadsCostsNothing(t *testing.T) {
 		t.Errorf("%v allocations", allocations)
 	}
 }
+
+func TestAStreamThatNobodyChoseWantsNothing(t *testing.T) {
+	bus := NewBus()
+	defer bus.Close()
+	before := bus.Open(Source{FunctionName: "other"})
+	sub := bus.Subscribe(SubscriptionConfig{From: func(s Source) bool { return s.FunctionName == "chosen" }})
+	after, chosen := bus.Open(Source{FunctionName: "other"}), bus.Open(Source{FunctionName: "chosen"})
+	for s, want := range map[*Stream]bool{before: false, after: false, chosen: true} {
+		s.Seal()
+		if got := s.Wants(CategoryPlatform); got != want {
+			t.Errorf("a stream of %s: %v", s.Source().FunctionName, got)
+		}
+	}
+	chosen.Close()
+	sub.Close()
+	for _, s := range []*Stream{before, after, chosen} {
+		if s.Wants(CategoryPlatform) {
+			t.Error("a stream wants what nobody reads")
+		}
+	}
+}
