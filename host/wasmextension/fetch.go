@@ -22,6 +22,7 @@ import (
 type fetcher struct {
 	allow  []allowed
 	client *http.Client
+	pace   pace
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	own    func() ([]net.Addr, error) // addresses of this machine
 }
@@ -57,6 +58,9 @@ func (f *fetcher) close() { f.client.CloseIdleConnections() }
 func (f *fetcher) Fetch(ctx context.Context, in sandbox.Request, limit int) (sandbox.Response, error) {
 	req, err := f.request(ctx, in)
 	if err != nil {
+		return sandbox.Response{}, err
+	}
+	if err := f.pace.wait(ctx); err != nil {
 		return sandbox.Response{}, err
 	}
 	res, err := f.client.Do(req)
