@@ -81,7 +81,7 @@ func httpSend(c *call, mem api.Memory, stack []uint64) int64 {
 		Headers    map[string]string `json:"headers"`
 		BodyLength int               `json:"bodyLength"`
 	}{res.Status, res.Headers, len(res.Body)})
-	if err != nil || len(res.Body) > abi.MaxHTTPResponse {
+	if err != nil || len(res.Body) > abi.MaxHTTPResponse || len(c.fetched.head) > abi.MaxHTTPHead {
 		c.fetched = nil
 		return abi.ErrTooLarge
 	}

@@ -90,6 +90,9 @@ func TestRequestsThatGetNoResponse(t *testing.T) {
 		"not JSON":             {fails(nil), `{`, abi.ErrInvalid},
 		"a response too large": {fails(sandbox.ErrTooLarge), `{}`, abi.ErrTooLarge},
 		"nobody there":         {fails(errors.New("refused")), `{}`, abi.ErrUnreachable},
+		"headers too large": {fetcher(func(context.Context, sandbox.Request, int) (sandbox.Response, error) {
+			return sandbox.Response{Headers: map[string]string{"A": strings.Repeat("x", abi.MaxHTTPHead)}}, nil
+		}), `{}`, abi.ErrTooLarge},
 		"a response of its size": {fetcher(func(context.Context, sandbox.Request, int) (sandbox.Response, error) {
 			return sandbox.Response{Body: make([]byte, abi.MaxHTTPResponse+1)}, nil
 		}), `{}`, abi.ErrTooLarge},
