@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,10 +32,14 @@ type sink struct {
 
 func newSink(t *testing.T, answer func(attempt int) int) *sink {
 	k := &sink{batches: make(chan []telemetry.Event, 10000)}
-	attempt := 0 // deliveries come one after the other
+	var mu sync.Mutex // several subscriptions may lead here
+	attempt := 0
 	k.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		attempt++
-		if status := answer(attempt); status != http.StatusOK {
+		status := answer(attempt)
+		mu.Unlock()
+		if status != http.StatusOK {
 			w.WriteHeader(status)
 			return
 		}
@@ -43,9 +48,11 @@ func newSink(t *testing.T, answer func(attempt int) int) *sink {
 		if err := json.Unmarshal(body, &batch); err != nil || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("a batch is no JSON array: %v", err)
 		}
+		mu.Lock()
 		if k.first.IsZero() {
 			k.first = time.Now()
 		}
+		mu.Unlock()
 		k.batches <- batch
 	}))
 	t.Cleanup(k.server.Close)

@@ -259,7 +259,7 @@ func (s *Set) launchOne(path string, env []string) error {
 	s.all = append(s.all, x)
 	proc, err := startProcess(s.room, path, env, s.cfg.Stream, func(status, output string) { s.exited(x, status, output) })
 	if err != nil {
-		s.fail(x, stateLaunchError, extapi.FatalLaunchError, launchReason(err))
+		s.fail(x, stateLaunchError, extapi.FatalLaunchError, launchReason(err), "")
 		return x.failed
 	}
 	x.proc = proc

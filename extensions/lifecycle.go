@@ -179,18 +179,27 @@ func (s *Set) broadcast() {
 }
 
 // fail takes an extension out of service. The first failure of an extension is
-// the one that counts. It is called with the lock.
-func (s *Set) fail(x *extension, st state, typ, reason string) {
+// the one that counts; words are the extension's own, which may tell what can be done
+// about it. It is called with the lock.
+func (s *Set) fail(x *extension, st state, typ, reason, words string) {
 	if !x.state.failed() {
 		x.state = st
 	}
 	x.queue = nil
+	advice := ""
+	if !s.stopping && (x.failed == nil || x.failed.Advice == "") {
+		advice = place.Advise(s.room, words)
+	}
 	if x.failed == nil && !s.stopping {
-		x.failed = &ExtensionError{Name: x.name, Type: typ, Reason: reason}
+		// Whole before it is told: who has it reads it without the lock.
+		x.failed = &ExtensionError{Name: x.name, Type: typ, Reason: reason, Advice: advice}
+		s.log.Warn().Str("extension", x.name).Str("type", typ).Str("reason", reason).Msg("extension failed")
 		if s.broken != nil {
 			s.broken(x.failed)
 		}
-		s.log.Warn().Str("extension", x.name).Str("type", typ).Str("reason", reason).Msg("extension failed")
+	}
+	if advice != "" {
+		s.log.Warn().Str("extension", x.name).Msg(advice)
 	}
 	s.broadcast()
 }
@@ -205,19 +214,7 @@ func (s *Set) exited(x *extension, status, output string) {
 	if !s.stopping && output != "" {
 		s.log.Warn().Str("extension", x.name).Str("output", output).Msg("what an extension wrote before it ended")
 	}
-	s.fail(x, stateExited, extapi.FatalCrash, status)
-	s.advise(x, output)
-}
-
-// advise adds to a failure what can be done about it, if the extension's words tell
-// what it was. It is called with the lock.
-func (s *Set) advise(x *extension, words string) {
-	if x.failed == nil || x.failed.Advice != "" {
-		return
-	}
-	if x.failed.Advice = place.Advise(s.room, words); x.failed.Advice != "" {
-		s.log.Warn().Str("extension", x.name).Msg(x.failed.Advice)
-	}
+	s.fail(x, stateExited, extapi.FatalCrash, status, output)
 }
 
 // report publishes platform.extension for every extension, once: when the init

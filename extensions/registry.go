@@ -194,8 +194,7 @@ func (s registry) Fail(id string, failure extapi.Failure) error {
 		return wrongState(x, st)
 	}
 	s.observe(x, string(failure.Phase)+"/error", failure.ErrorType)
-	s.fail(x, st, typ, failure.ErrorType)
-	s.advise(x, failure.Detail)
+	s.fail(x, st, typ, failure.ErrorType, failure.Detail)
 	return nil
 }
 
