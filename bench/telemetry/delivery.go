@@ -146,9 +146,12 @@ func (b *trial) deliver(ctx context.Context, round int) (_ HTTP, err error) {
 		}
 	}
 	took := time.Since(began)
-	out := HTTP{Events: w.events, Batches: len(w.batches), PerSecond: float64(w.events) / took.Seconds()}
-	plain, err := w.post(ctx)
-	out.PlainPerSecond = float64(w.events) / plain.Seconds()
+	w.mu.Lock() // more may be on its way, and is left out
+	events, batches, uri := w.events, w.batches, w.uri
+	w.mu.Unlock()
+	out := HTTP{Events: events, Batches: len(batches), PerSecond: float64(events) / took.Seconds()}
+	plain, err := post(ctx, uri, batches)
+	out.PlainPerSecond = float64(events) / plain.Seconds()
 	return out, err
 }
 
@@ -205,14 +208,12 @@ func (w *watch) await(ctx context.Context, events int) error {
 
 // post sends every batch once more with a plain client, one at a time as a delivery
 // does, and returns how long that took.
-func (w *watch) post(ctx context.Context) (time.Duration, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func post(ctx context.Context, uri string, batches [][]byte) (time.Duration, error) {
 	c := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	defer c.CloseIdleConnections()
 	began := time.Now()
-	for _, batch := range w.batches {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.uri, bytes.NewReader(batch))
+	for _, batch := range batches {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, uri, bytes.NewReader(batch))
 		if err != nil {
 			return 0, err
 		}

@@ -298,10 +298,13 @@ func careless(ctx context.Context, name string) error {
 func limbo(ctx context.Context, name string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
-	if err := good(ctx, name); ctx.Err() == nil {
+	err := good(ctx, name)
+	select {
+	case <-ctx.Done():
+		select {}
+	case <-time.After(100 * time.Millisecond): // the SDK may have heard of a signal first
 		return err
 	}
-	select {}
 }
 
 // stubborn does not take a refusal for an end.
