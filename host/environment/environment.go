@@ -135,6 +135,14 @@ func (e *environment) openStream() {
 	e.output = newOutput(e.stream, e.version.Logging)
 }
 
+// endReason is what its extensions are told when it ends between two invocations.
+func (e *environment) endReason() string {
+	if e.broken() {
+		return reasonFailure
+	}
+	return reasonSpindown
+}
+
 // broken tells that an extension has ended since the last invocation, so that the
 // next one needs another environment.
 func (e *environment) broken() bool { return e.set != nil && e.set.Err() != nil }

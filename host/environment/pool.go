@@ -282,18 +282,15 @@ func (p *Pool) giveBack(env *environment, reusable bool) {
 		p.warm[key] = append(p.warm[key], env)
 	}
 	p.mu.Unlock()
-	if reusable && !keep {
-		p.end(env)
+	if reusable && !keep { // Shutdown may be waiting for ending already: nothing is added to it
+		env.shutdown(context.Background(), env.endReason())
 	}
 	p.leased.Done()
 }
 
 // end shuts an environment down in the background.
 func (p *Pool) end(env *environment) {
-	reason := reasonSpindown
-	if env.broken() {
-		reason = reasonFailure
-	}
+	reason := env.endReason()
 	p.ending.Go(func() { env.shutdown(context.Background(), reason) })
 }
 
