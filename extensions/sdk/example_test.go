@@ -3,6 +3,7 @@ package sdk_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/sdk"
@@ -56,5 +57,49 @@ func ExampleRun() {
 	// log hello
 	// report r1 12.5 ms
 	// shutdown spindown
+	// <nil>
+}
+
+// With a function for each kind of event, an exporter is what it does with them. What
+// has been gathered leaves in Done; after an error there, the batch comes again.
+func ExampleHandlers() {
+	host := newPlatform(extapi.Event{EventType: extapi.Invoke})
+	defer host.server.Close()
+
+	var lines []string
+	export := sdk.Handlers{
+		Report: func(_ context.Context, _ time.Time, r telemetry.Report) error {
+			lines = append(lines, fmt.Sprintf("%s %v ms", r.RequestID, float64(r.Metrics.DurationMs)))
+			return nil
+		},
+		Log: func(_ context.Context, _ time.Time, from telemetry.Type, line string) error {
+			lines = append(lines, fmt.Sprintf("%s says %s", from, line))
+			return nil
+		},
+		Done: func(_ context.Context, events int) error {
+			fmt.Println(events, "events:", lines)
+			lines = nil
+			return nil
+		},
+	}
+	err := sdk.Run(context.Background(), sdk.Config{
+		Name:        "exporter",
+		API:         host.api(),
+		OnTelemetry: export.Handle,
+		OnInvoke: func(context.Context, sdk.Event) error {
+			host.deliver(batch(
+				telemetry.Event{Type: telemetry.TypeStart, Record: telemetry.Start{RequestID: "r1"}},
+				telemetry.Event{Type: telemetry.TypeFunction, Record: "hello"},
+				telemetry.Event{Type: telemetry.TypeReport, Record: telemetry.Report{
+					RequestID: "r1", Metrics: telemetry.ReportMetrics{DurationMs: 12.5},
+				}},
+			))
+			host.events <- extapi.Event{EventType: extapi.Shutdown}
+			return nil
+		},
+	})
+	fmt.Println(err)
+	// Output:
+	// 3 events: [function says hello r1 12.5 ms]
 	// <nil>
 }

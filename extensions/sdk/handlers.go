@@ -18,14 +18,19 @@ import (
 // An event without a function is left out. The first error ends the batch, and the
 // platform sends all of it again.
 type Handlers struct {
-	InitStart       func(ctx context.Context, at time.Time, r telemetry.InitStart) error
-	InitRuntimeDone func(ctx context.Context, at time.Time, r telemetry.InitRuntimeDone) error
-	InitReport      func(ctx context.Context, at time.Time, r telemetry.InitReport) error
-	RestoreReport   func(ctx context.Context, at time.Time, r telemetry.RestoreReport) error
-	Start           func(ctx context.Context, at time.Time, r telemetry.Start) error
-	RuntimeDone     func(ctx context.Context, at time.Time, r telemetry.RuntimeDone) error
-	Report          func(ctx context.Context, at time.Time, r telemetry.Report) error
-	LogsDropped     func(ctx context.Context, at time.Time, r telemetry.LogsDropped) error
+	InitStart             func(ctx context.Context, at time.Time, r telemetry.InitStart) error
+	InitRuntimeDone       func(ctx context.Context, at time.Time, r telemetry.InitRuntimeDone) error
+	InitReport            func(ctx context.Context, at time.Time, r telemetry.InitReport) error
+	RestoreStart          func(ctx context.Context, at time.Time, r telemetry.RestoreStart) error
+	RestoreRuntimeDone    func(ctx context.Context, at time.Time, r telemetry.RestoreRuntimeDone) error
+	RestoreReport         func(ctx context.Context, at time.Time, r telemetry.RestoreReport) error
+	Start                 func(ctx context.Context, at time.Time, r telemetry.Start) error
+	RuntimeDone           func(ctx context.Context, at time.Time, r telemetry.RuntimeDone) error
+	Report                func(ctx context.Context, at time.Time, r telemetry.Report) error
+	Extension             func(ctx context.Context, at time.Time, r telemetry.Extension) error
+	TelemetrySubscription func(ctx context.Context, at time.Time, r telemetry.TelemetrySubscription) error
+	// LogsDropped comes whatever types were subscribed to.
+	LogsDropped func(ctx context.Context, at time.Time, r telemetry.LogsDropped) error
 	// Log gets the lines of the function and of extensions; typ tells them apart. A
 	// line that is an object comes as its JSON text.
 	Log func(ctx context.Context, at time.Time, typ telemetry.Type, line string) error
@@ -58,6 +63,10 @@ func (h Handlers) one(ctx context.Context, ev telemetry.Event) error {
 		return handle(ctx, h, ev, h.InitRuntimeDone, r)
 	case telemetry.InitReport:
 		return handle(ctx, h, ev, h.InitReport, r)
+	case telemetry.RestoreStart:
+		return handle(ctx, h, ev, h.RestoreStart, r)
+	case telemetry.RestoreRuntimeDone:
+		return handle(ctx, h, ev, h.RestoreRuntimeDone, r)
 	case telemetry.RestoreReport:
 		return handle(ctx, h, ev, h.RestoreReport, r)
 	case telemetry.Start:
@@ -66,14 +75,16 @@ func (h Handlers) one(ctx context.Context, ev telemetry.Event) error {
 		return handle(ctx, h, ev, h.RuntimeDone, r)
 	case telemetry.Report:
 		return handle(ctx, h, ev, h.Report, r)
+	case telemetry.Extension:
+		return handle(ctx, h, ev, h.Extension, r)
+	case telemetry.TelemetrySubscription:
+		return handle(ctx, h, ev, h.TelemetrySubscription, r)
 	case telemetry.LogsDropped:
 		return handle(ctx, h, ev, h.LogsDropped, r)
 	case string:
 		return h.line(ctx, ev, r)
 	case json.RawMessage:
-		if ev.Type == telemetry.TypeFunction || ev.Type == telemetry.TypeExtension {
-			return h.line(ctx, ev, string(r))
-		}
+		return h.line(ctx, ev, string(r))
 	}
 	return h.other(ctx, ev)
 }
@@ -86,7 +97,7 @@ func handle[R any](ctx context.Context, h Handlers, ev telemetry.Event, do func(
 }
 
 func (h Handlers) line(ctx context.Context, ev telemetry.Event, line string) error {
-	if h.Log == nil {
+	if h.Log == nil || ev.Type.Category() == telemetry.CategoryPlatform { // platform.fault is text, and no line
 		return h.other(ctx, ev)
 	}
 	return h.Log(ctx, ev.Time, ev.Type, line)

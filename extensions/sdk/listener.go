@@ -3,13 +3,14 @@ package sdk
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
+	"syscall"
 	"time"
 
 	"github.com/lambent-host/lambent/telemetry"
@@ -42,31 +43,56 @@ type httpListener struct {
 	served chan struct{}
 
 	handle func(context.Context, []telemetry.Event) error
-	turn   sync.Mutex // one batch at a time
+	turn   chan struct{} // holds an element while there is a batch: one at a time
 }
 
-// listen starts to receive on sandbox.localdomain where that name is known, and
-// on 127.0.0.1 elsewhere.
+// listen starts to receive.
 func listen(ctx context.Context, t Telemetry, handle func(context.Context, []telemetry.Event) error) (listener, error) {
-	host := "127.0.0.1"
-	if addrs, err := net.DefaultResolver.LookupHost(ctx, sandboxHost); err == nil && len(addrs) > 0 {
-		host = addrs[0]
-	}
-	var lc net.ListenConfig
-	socket, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(t.Port)))
+	socket, err := listenSandbox(ctx, t.Port)
 	if err != nil {
 		return nil, fmt.Errorf("listen for telemetry: %w", err)
 	}
 	if t.Protocol == TCP {
 		return newTCPListener(ctx, socket, handle), nil
 	}
-	l := &httpListener{socket: socket, served: make(chan struct{}), handle: handle}
+	l := newHTTPListener(socket, handle)
+	l.serve()
+	return l, nil
+}
+
+// lookupTimeout bounds the search for sandbox.localdomain. On the platform it is in
+// /etc/hosts; a name server that does not answer must not use up the time of init.
+const lookupTimeout = time.Second
+
+// listenSandbox listens on sandbox.localdomain where that name is known and means this
+// place, and on 127.0.0.1 elsewhere: there are name servers that know any name.
+func listenSandbox(ctx context.Context, port int) (net.Listener, error) {
+	const local = "127.0.0.1"
+	host := local
+	lookup, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	if addrs, err := net.DefaultResolver.LookupHost(lookup, sandboxHost); err == nil && len(addrs) > 0 {
+		host = addrs[0]
+	}
+	var lc net.ListenConfig
+	socket, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if host != local && errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return lc.Listen(ctx, "tcp", net.JoinHostPort(local, strconv.Itoa(port)))
+	}
+	return socket, err
+}
+
+func newHTTPListener(socket net.Listener, handle func(context.Context, []telemetry.Event) error) *httpListener {
+	l := &httpListener{socket: socket, served: make(chan struct{}), handle: handle, turn: make(chan struct{}, 1)}
 	l.server = &http.Server{Handler: l, ReadHeaderTimeout: headerTimeout}
+	return l
+}
+
+func (l *httpListener) serve() {
 	go func() {
 		defer close(l.served)
-		_ = l.server.Serve(socket) // ends with ErrServerClosed
+		_ = l.server.Serve(l.socket) // ends with ErrServerClosed
 	}()
-	return l, nil
 }
 
 func (l *httpListener) port() int { return portOf(l.socket) }
@@ -86,8 +112,15 @@ func (l *httpListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	l.turn.Lock()
-	defer l.turn.Unlock()
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-r.Context().Done():
+	}
+	if r.Context().Err() != nil { // nobody waits any more: it comes again
+		http.Error(w, "batch was given up", http.StatusServiceUnavailable)
+		return
+	}
 	if err := l.handle(r.Context(), events); err != nil {
 		log.Printf("telemetry: %v", err)
 		http.Error(w, "batch was not taken", http.StatusInternalServerError)

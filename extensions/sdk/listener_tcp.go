@@ -125,13 +125,17 @@ func (l *tcpListener) drain(ctx context.Context, deadline time.Time, linger time
 		until = deadline
 	}
 	l.stop(until)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	l.wait(ctx)
+}
+
+// wait waits for the callback and all that reads for it.
+func (l *tcpListener) wait(ctx context.Context) {
 	done := make(chan struct{})
 	go func() { l.tasks.Wait(); close(done) }()
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
 	select {
 	case <-done:
-	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
@@ -147,8 +151,14 @@ func (l *tcpListener) stop(at time.Time) {
 	}
 }
 
+// closeTime is what a callback may take whose context has ended. The process is about
+// to end: one that does not heed it is left behind.
+const closeTime = time.Second
+
 func (l *tcpListener) close() {
 	l.cancel()
 	l.stop(time.Unix(1, 0))
-	l.tasks.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	l.wait(ctx)
 }

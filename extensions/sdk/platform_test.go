@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/lambent-host/lambent/extensions/extapi"
 	"github.com/lambent-host/lambent/extensions/httpapi"
+	"github.com/lambent-host/lambent/extensions/sdk"
 	"github.com/lambent-host/lambent/telemetry"
 )
 
@@ -76,6 +80,24 @@ func (p *platform) deliver(body string) int {
 	defer func() { _ = res.Body.Close() }()
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	return res.StatusCode
+}
+
+// hand gives the subscriber one event, and waits until it has let go of it.
+func (p *platform) hand(t *testing.T, protocol sdk.Protocol, line string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p.sub.Destination.Port))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	if protocol == sdk.HTTP {
+		line = fmt.Sprintf("POST / HTTP/1.1\r\nHost: sandbox\r\nContent-Length: %d\r\n\r\n[%s]", len(line)+2, line)
+	}
+	if _, err := io.WriteString(conn, line); err != nil {
+		t.Error(err)
+	}
+	_, _ = io.Copy(io.Discard, conn) // until it is closed
 }
 
 func batch(events ...telemetry.Event) string {

@@ -51,7 +51,9 @@ type Config struct {
 	// extension need not know: invocations are then never held up by it.
 	OnInvoke func(ctx context.Context, ev Event) error
 	// OnShutdown is called once at the end; ctx ends when the process will be
-	// killed. All batches that arrived before have gone through OnTelemetry.
+	// killed. All batches that arrived before have gone through OnTelemetry, unless
+	// that took more than three quarters of the time there was: then one may still be
+	// there, beside OnShutdown.
 	OnShutdown func(ctx context.Context, ev Event) error
 	// OnTelemetry is called with each batch of events, in order and never twice
 	// at once, beside the other callbacks. After an error the platform sends the
@@ -85,7 +87,8 @@ type Telemetry struct {
 	// Port to listen on; 0 means a free one.
 	Port int
 	// Linger is how long to go on receiving after SHUTDOWN, for a platform that
-	// delivers the last events only then, as AWS does. 0 means not at all.
+	// delivers the last events only then, as AWS does. 0 means not at all. It takes no
+	// more than three quarters of the time there is.
 	Linger time.Duration
 }
 
@@ -103,14 +106,17 @@ const (
 // ReasonSignal is the reason of the Shutdown event that a SIGTERM makes.
 const ReasonSignal = "sigterm"
 
-// signalBudget is what OnShutdown has after a SIGTERM: what Lambda gives an extension.
+// signalBudget is what an end may take that nobody has given a deadline, as that by
+// SIGTERM: what Lambda gives an extension.
 const signalBudget = 2 * time.Second
 
 // Run is the life of an extension. It returns nil after SHUTDOWN, and when ctx
 // is done. An error of a callback is told to the platform and returned; the
 // program should then exit. Lambda does not send SIGTERM to extensions, supervisors and
-// terminals do: it ends Run as SHUTDOWN does, with [ReasonSignal].
+// terminals do: it ends Run as SHUTDOWN does, with [ReasonSignal], once OnInit has
+// returned. One that comes during SHUTDOWN changes nothing.
 func Run(ctx context.Context, cfg Config) error {
+	caller := ctx
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	if cfg.Name == "" {
@@ -123,23 +129,31 @@ func Run(ctx context.Context, cfg Config) error {
 		return errors.New("AWS_LAMBDA_RUNTIME_API is not set: an extension is started by its host")
 	}
 	client, info, err := Register(ctx, cfg.API, cfg.Name, cfg.events()...)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
 		return err
 	}
 	defer client.Close()
-	r := &runner{cfg: cfg, client: client}
+	r := &runner{cfg: cfg, client: client, caller: caller}
 	defer r.closeListener()
 	if err := r.init(ctx, info); err != nil {
+		if ctx.Err() != nil {
+			return r.interrupted(ctx)
+		}
 		return errors.Join(err, client.InitError(ctx, "Extension.InitFailed", err))
 	}
 	err = r.loop(ctx)
 	switch {
+	case r.ended && err == nil:
+		return nil
+	case r.ended:
+		return errors.Join(err, client.ExitError(caller, "Extension.HandlerFailed", err))
 	case ctx.Err() != nil:
-		return r.signalled(ctx)
-	case err != nil:
-		return errors.Join(err, client.ExitError(ctx, "Extension.HandlerFailed", err))
+		return r.interrupted(ctx)
 	}
-	return nil
+	return errors.Join(err, client.ExitError(ctx, "Extension.HandlerFailed", err))
 }
 
 // errSignal is the cause of a context that a SIGTERM has ended.
@@ -177,7 +191,10 @@ func (c *Config) events() []extapi.EventType {
 type runner struct {
 	cfg      Config
 	client   *Client
-	listener listener // nil without OnTelemetry
+	listener listener        // nil without OnTelemetry
+	caller   context.Context //nolint:containedctx // Run's, which no signal ends
+	begun    bool            // OnInit has had its way
+	ended    bool            // the end has begun, and there is no second
 }
 
 func (r *runner) init(ctx context.Context, info Info) error {
@@ -186,6 +203,7 @@ func (r *runner) init(ctx context.Context, info Info) error {
 			return err
 		}
 	}
+	r.begun = true
 	if r.cfg.OnTelemetry == nil {
 		return nil
 	}
@@ -209,29 +227,37 @@ func (r *runner) loop(ctx context.Context) error {
 				return fmt.Errorf("invoke %s: %w", ev.RequestID, err)
 			}
 		case extapi.Shutdown:
-			return r.shutdown(ctx, ev)
+			return r.shutdown(ev)
 		}
 	}
 }
 
-func (r *runner) shutdown(ctx context.Context, ev Event) error {
-	if r.listener != nil {
-		r.listener.drain(ctx, ev.Deadline(), r.cfg.Telemetry.Linger)
+// drainShare is the part of the time to a shutdown's deadline that OnShutdown has to
+// itself at least: one in drainShare.
+const drainShare = 4
+
+func (r *runner) shutdown(ev Event) error {
+	r.ended = true
+	if ev.DeadlineMs == 0 {
+		ev.DeadlineMs = time.Now().Add(signalBudget).UnixMilli()
 	}
-	if err := call(ctx, r.cfg.OnShutdown, ev); err != nil {
+	if r.listener != nil {
+		until := ev.Deadline().Add(-time.Until(ev.Deadline()) / drainShare)
+		r.listener.drain(r.caller, until, r.cfg.Telemetry.Linger)
+	}
+	if err := call(r.caller, r.cfg.OnShutdown, ev); err != nil {
 		return fmt.Errorf("shutdown: %w", err)
 	}
 	return nil
 }
 
-// signalled is the end by SIGTERM; one by the caller's context has no farewell.
-func (r *runner) signalled(ctx context.Context) error {
-	if !errors.Is(context.Cause(ctx), errSignal) {
+// interrupted is the end by SIGTERM; one by the caller's context has no farewell, nor
+// has an extension that has not begun.
+func (r *runner) interrupted(ctx context.Context) error {
+	if !errors.Is(context.Cause(ctx), errSignal) || !r.begun {
 		return nil
 	}
-	return r.shutdown(context.WithoutCancel(ctx), Event{
-		EventType: extapi.Shutdown, ShutdownReason: ReasonSignal, DeadlineMs: time.Now().Add(signalBudget).UnixMilli(),
-	})
+	return r.shutdown(Event{EventType: extapi.Shutdown, ShutdownReason: ReasonSignal})
 }
 
 func (r *runner) closeListener() {
@@ -240,13 +266,16 @@ func (r *runner) closeListener() {
 	}
 }
 
-// call gives the callback the event's deadline.
+// call gives the callback the event's deadline, if it has one.
 func call(ctx context.Context, callback func(context.Context, Event) error, ev Event) error {
 	if callback == nil {
 		return nil
 	}
-	ctx, cancel := context.WithDeadline(ctx, ev.Deadline())
-	defer cancel()
+	if ev.DeadlineMs != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, ev.Deadline())
+		defer cancel()
+	}
 	return callback(ctx, ev)
 }
 

@@ -142,11 +142,12 @@ func TestHandlersTakeBatchesApart(t *testing.T) {
 		{Type: telemetry.TypeExtension, Record: []byte(nil)},
 		{Type: telemetry.TypeStart, Record: telemetry.Start{}},
 		{Type: "platform.later", Record: nil},
+		{Type: telemetry.TypeFault, Record: "a fault"},
 	}
 	if err := h.Handle(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"report r 7", "function a line", "other extension", "other platform.start", "other platform.later", "done 5"}
+	want := []string{"report r 7", "function a line", "other extension", "other platform.start", "other platform.later", "other platform.fault", "done 6"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,5 +79,24 @@ func TestReleasedVersionsAreTold(t *testing.T) {
 		if released.MatchString(v) != want {
 			t.Errorf("%s: want released %v", v, want)
 		}
+	}
+}
+
+func TestTheCheckoutMayHaveAnyPath(t *testing.T) {
+	p := newExtension{Name: "x", Module: "x", Go: "1.26", Version: "v0.0.0", Replace: "/a b/check\"out", dir: t.TempDir()}
+	if err := p.write(); err != nil {
+		t.Fatal(err)
+	}
+	read := exec.CommandContext(t.Context(), "go", "mod", "edit", "-json")
+	read.Dir = p.dir
+	out, err := read.Output()
+	var module struct {
+		Replace []struct{ New struct{ Path string } }
+	}
+	if err := errors.Join(err, json.Unmarshal(out, &module)); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if len(module.Replace) != 1 || module.Replace[0].New.Path != p.Replace {
+		t.Errorf("go.mod says %s", out)
 	}
 }

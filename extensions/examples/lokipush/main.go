@@ -38,6 +38,9 @@ func (p *pusher) line(_ context.Context, at time.Time, _ telemetry.Type, line st
 }
 
 func (p *pusher) push(ctx context.Context, _ int) error {
+	if len(p.lines) == 0 { // a batch may tell of nothing but losses
+		return nil
+	}
 	labels := map[string]string{"job": "lambda", "function": os.Getenv("AWS_LAMBDA_FUNCTION_NAME")}
 	body, err := json.Marshal(map[string]any{"streams": []any{map[string]any{"stream": labels, "values": p.lines}}})
 	if p.lines = nil; err != nil {
