@@ -15,7 +15,7 @@ import (
 func terminate() error { return syscall.Kill(syscall.Getpid(), syscall.SIGTERM) }
 
 // until waits for a signal to have ended the context of a callback.
-func until(t *testing.T, ctx context.Context) {
+func until(ctx context.Context, t *testing.T) {
 	t.Helper()
 	select {
 	case <-ctx.Done():
@@ -41,7 +41,7 @@ func TestASignalDuringSHUTDOWNIsNoSecondEnd(t *testing.T) {
 				if err := terminate(); err != nil {
 					return err
 				}
-				until(t, <-init)
+				until(<-init, t)
 				if ctx.Err() != nil {
 					t.Errorf("the signal took the time of SHUTDOWN: %v", ctx.Err())
 				}
@@ -63,7 +63,7 @@ func TestAnEndDuringInit(t *testing.T) {
 		OnTelemetry: take,
 		OnInit: func(ctx context.Context, _ sdk.Info) error {
 			err := terminate()
-			until(t, ctx)
+			until(ctx, t)
 			return err
 		},
 		OnShutdown: func(_ context.Context, ev sdk.Event) error { reasons = append(reasons, ev.ShutdownReason); return nil },
@@ -76,7 +76,7 @@ func TestAnEndDuringInit(t *testing.T) {
 	p = newPlatform()
 	err = run(t, p, sdk.Config{OnShutdown: farewell, OnInit: func(ctx context.Context, _ sdk.Info) error {
 		err := terminate()
-		until(t, ctx)
+		until(ctx, t)
 		return errors.Join(err, ctx.Err())
 	}})
 	if err != nil || len(p.failures) > 0 {

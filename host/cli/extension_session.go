@@ -145,5 +145,5 @@ func endOf(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	return nil //nolint:nilerr // an end that was asked for
+	return nil
 }

@@ -37,7 +37,7 @@ func (p *pusher) line(_ context.Context, at time.Time, _ telemetry.Type, line st
 	return nil
 }
 
-func (p *pusher) push(ctx context.Context, _ int) error {
+func (p *pusher) push(context.Context, int) error {
 	if len(p.lines) == 0 { // a batch may tell of nothing but losses
 		return nil
 	}
@@ -46,12 +46,7 @@ func (p *pusher) push(ctx context.Context, _ int) error {
 	if p.lines = nil; err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("LOKI_URL")+"/loki/api/v1/push", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := p.client.Do(req)
+	res, err := p.client.Post(os.Getenv("LOKI_URL")+"/loki/api/v1/push", "application/json", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
