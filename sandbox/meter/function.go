@@ -81,8 +81,7 @@ func (f *function) instruction(op byte, at int) error {
 	shape := immediates[op]
 	switch op {
 	case opCall, opReturnCall:
-		f.call(op, at)
-		return nil
+		return f.call(op, at)
 	case opRefFunc:
 		f.callee(at)
 		return nil
@@ -143,10 +142,11 @@ func (f *function) control(op byte, at int) error {
 }
 
 // call is a call of a function by its index.
-func (f *function) call(op byte, at int) {
-	from := f.r.p
-	index, own := f.callee(from - 1)
-	edited := f.edits[len(f.edits)-1]
+func (f *function) call(op byte, at int) error {
+	index, own := f.callee(f.r.p - 1)
+	if own && int(index) >= len(f.rw.outlines.functions) {
+		return fmt.Errorf("calls function %d, which is not there", f.rw.m.imported[kindFunc]+index)
+	}
 	switch {
 	case !own && op == opCall:
 	case !own:
@@ -155,12 +155,14 @@ func (f *function) call(op byte, at int) {
 		f.now.add(f.rw.outlines.functions[index].cost)
 	default:
 		// What is paid before the call stands before its index.
+		edited := f.edits[len(f.edits)-1]
 		f.edits = f.edits[:len(f.edits)-1]
 		f.calls(at)
 		f.itself = f.itself || index == f.self
 		f.called(op, at, f.rw.outlines.functions[index].through)
 		f.edits = append(f.edits, edited)
 	}
+	return nil
 }
 
 // called notes what a call leaves to be paid; a tail call is a return as well.
